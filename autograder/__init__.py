@@ -1,0 +1,1 @@
+"""Staff side of the course: builds notebooks, runs submissions, marks them."""

@@ -1,0 +1,296 @@
+"""A kernel as the grader uses it: started, given cells one by one, interrupted, killed."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import zmq
+import zmq.asyncio
+from jupyter_client.manager import AsyncKernelManager
+
+from autograder.kernels.process import can_fork
+
+KERNEL_NAME = "warm"
+
+_START_SECONDS = 60.0
+_INTERRUPT_GRACE_SECONDS = 3.0
+_IOPUB_RETRY_SECONDS = 0.5
+# How soon a socket tries again while the kernel is still starting; ZeroMQ's own 100 ms would be half of the wait.
+_RECONNECT_MILLISECONDS = 5
+
+
+class KernelError(Exception):
+    """A kernel could not be started."""
+
+
+class End(StrEnum):
+    """How the run of a cell ended."""
+
+    OK = "ok"
+    ERROR = "error"
+    TIMEOUT = "timeout"
+    DIED = "died"
+
+
+@dataclass(frozen=True)
+class CellRun:
+    """
+    What came of running one cell.
+
+    Attributes
+    ----------
+    end : End
+        ``error``: an exception; ``timeout``: stopped at its limit, the kernel lives; ``died``: the kernel is gone.
+    outputs : list of dict
+        Outputs in the notebook format.
+    error_name, error_message : str
+        Class and text of the exception, if there was one.
+    expressions : dict
+        Text of each user expression that was asked for and could be evaluated.
+    seconds : float
+        Wall-clock time.
+    overdue : bool
+        The cell had reached its limit, whatever came of it then.
+    """
+
+    end: End
+    outputs: list[dict[str, Any]] = field(default_factory=list)
+    error_name: str = ""
+    error_message: str = ""
+    expressions: dict[str, str] = field(default_factory=dict)
+    seconds: float = 0.0
+    overdue: bool = False
+
+
+class Kernel:
+    """
+    One kernel and the client that talks to it.
+
+    Made by :meth:`start`; use as an asynchronous context manager, which kills the kernel at the end.
+    """
+
+    def __init__(self, manager: AsyncKernelManager, context: zmq.asyncio.Context) -> None:
+        self._manager = manager
+        self._context = context
+        self._client = manager.client()
+        self._death: asyncio.Task[int | None] | None = None
+
+    @classmethod
+    async def start(cls, *, connection: Path, cwd: Path, environment: Mapping[str, str]) -> Kernel:
+        """
+        Start a kernel and wait until it answers.
+
+        Parameters
+        ----------
+        connection : Path
+            An empty folder, short of path, for the connection file and the sockets.
+        cwd : Path
+            Folder in which the kernel runs.
+        environment : mapping
+            The kernel's whole environment.
+
+        Raises
+        ------
+        KernelError
+            It did not answer in time, or ended at once.
+        """
+        context = zmq.asyncio.Context()
+        context.setsockopt(zmq.RECONNECT_IVL, _RECONNECT_MILLISECONDS)
+        manager = AsyncKernelManager(
+            kernel_name=KERNEL_NAME,
+            connection_file=str(connection / "kernel.json"),
+            context=context,
+            **({"transport": "ipc", "ip": str(connection / "s")} if can_fork() else {}),
+        )
+        await manager.start_kernel(
+            cwd=str(cwd),
+            env=dict(environment),
+            extra_arguments=["--HistoryManager.enabled=False", f"--BaseIPythonApplication.ipython_dir={connection}"],
+        )
+        kernel = cls(manager, context)
+        try:
+            async with asyncio.timeout(_START_SECONDS):
+                await kernel._wait_until_ready()
+        except TimeoutError as error:
+            await kernel.close()
+            msg = f"the kernel did not answer within {_START_SECONDS:.0f} s"
+            raise KernelError(msg) from error
+        return kernel
+
+    async def __aenter__(self) -> Kernel:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    @property
+    def pid(self) -> int:
+        """Process number."""
+        pid: int = self._manager.provisioner.pid
+        return pid
+
+    @property
+    def connection_file(self) -> Path:
+        """File with the addresses and the key."""
+        return Path(self._manager.connection_file)
+
+    @property
+    def death(self) -> asyncio.Task[int | None]:
+        """A task that is done when the kernel has ended; its result is the exit code."""
+        if self._death is None:
+            self._death = asyncio.create_task(self._manager.provisioner.wait())
+        return self._death
+
+    async def run(
+        self, source: str, *, timeout: float, silent: bool = False, expressions: Mapping[str, str] | None = None
+    ) -> CellRun:
+        """
+        Run a cell.
+
+        Parameters
+        ----------
+        source : str
+            The cell.
+        timeout : float
+            Seconds after which it is interrupted and, if it ignores that, killed together with the kernel.
+        silent : bool
+            Leave the kernel's execution count and history as they are.
+        expressions : mapping, optional
+            Evaluated after the cell if that succeeded.
+        """
+        begin = time.monotonic()
+        outputs: list[dict[str, Any]] = []
+        message_id = self._client.execute(
+            source,
+            silent=silent,
+            store_history=not silent,
+            user_expressions=dict(expressions or {}),
+            allow_stdin=False,
+            stop_on_error=False,
+        )
+        work = asyncio.gather(self._reply(message_id), self._collect(message_id, outputs))
+        overdue = not await self._finish(work, timeout)
+        if overdue:
+            await self.interrupt()
+            if not await self._finish(work, _INTERRUPT_GRACE_SECONDS):
+                self.kill()
+                await self.death
+        seconds = time.monotonic() - begin
+        if not work.done():
+            work.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await work
+            return CellRun(End.DIED, outputs, seconds=seconds, overdue=overdue)
+        reply = work.result()[0]
+        if reply["status"] == "ok":
+            values = {
+                name: value["data"]["text/plain"]
+                for name, value in reply.get("user_expressions", {}).items()
+                if value["status"] == "ok"
+            }
+            return CellRun(End.OK, outputs, expressions=values, seconds=seconds, overdue=overdue)
+        return CellRun(
+            End.TIMEOUT if overdue else End.ERROR,
+            outputs,
+            error_name=reply.get("ename", reply["status"]),
+            error_message=reply.get("evalue", ""),
+            seconds=seconds,
+            overdue=overdue,
+        )
+
+    async def interrupt(self) -> None:
+        """Raise KeyboardInterrupt in the running cell."""
+        if not self.death.done():
+            await self._manager.interrupt_kernel()
+
+    def kill(self) -> None:
+        """Kill the process and its group at once."""
+        process = self._manager.provisioner.process
+        if process is not None:
+            process.kill()
+
+    async def close(self) -> None:
+        """Kill the kernel and let go of its sockets."""
+        self.kill()
+        await self.death
+        self._client.stop_channels()
+        self._manager.cleanup_connection_file()
+        self._context.destroy(linger=0)
+
+    async def _finish(self, work: asyncio.Future[Any], timeout: float) -> bool:
+        """Wait until the cell has ended or the kernel has died; False when neither came in time."""
+        await asyncio.wait({work, self.death}, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+        if self.death.done() and not work.done():
+            # What it said before it died may still be on its way.
+            await asyncio.wait({work}, timeout=0.2)
+        return work.done() or self.death.done()
+
+    async def _wait_until_ready(self) -> None:
+        self._client.start_channels(stdin=False, hb=False)
+        heard = asyncio.create_task(self._client.get_iopub_msg(timeout=None))
+        while True:
+            message_id = self._client.kernel_info()
+            reply = asyncio.create_task(self._reply(message_id))
+            await asyncio.wait({reply, self.death}, return_when=asyncio.FIRST_COMPLETED)
+            if not reply.done():
+                reply.cancel()
+                heard.cancel()
+                msg = f"the kernel ended while it started (exit code {self.death.result()})"
+                raise KernelError(msg)
+            # The reply alone is not enough: outputs sent before our subscription arrived would be lost.
+            await asyncio.wait({heard}, timeout=_IOPUB_RETRY_SECONDS)
+            if heard.done():
+                return
+
+    async def _reply(self, message_id: str) -> dict[str, Any]:
+        while True:
+            message = await self._client.get_shell_msg(timeout=None)
+            if message["parent_header"].get("msg_id") == message_id:
+                content: dict[str, Any] = message["content"]
+                return content
+
+    async def _collect(self, message_id: str, outputs: list[dict[str, Any]]) -> None:
+        pending_clear = False
+        displays: dict[str, dict[str, Any]] = {}
+        while True:
+            message = await self._client.get_iopub_msg(timeout=None)
+            if message["parent_header"].get("msg_id") != message_id:
+                continue
+            kind, content = message["msg_type"], message["content"]
+            if kind == "status" and content["execution_state"] == "idle":
+                return
+            if kind == "clear_output":
+                pending_clear = True
+                if not content.get("wait"):
+                    outputs.clear()
+            elif kind == "update_display_data":
+                known = displays.get(content.get("transient", {}).get("display_id", ""))
+                if known is not None:
+                    known.update(data=content["data"], metadata=content["metadata"])
+            elif kind in {"stream", "display_data", "execute_result", "error"}:
+                if pending_clear:
+                    outputs.clear()
+                    pending_clear = False
+                output = _add(outputs, message)
+                display_id = content.get("transient", {}).get("display_id")
+                if display_id:
+                    displays[display_id] = output
+
+
+def _add(outputs: list[dict[str, Any]], message: dict[str, Any]) -> dict[str, Any]:
+    """Append an output, joining what follows on the same stream."""
+    output: dict[str, Any] = nbformat.v4.output_from_msg(message)
+    last = outputs[-1] if outputs else None
+    if output["output_type"] == "stream" and last is not None and last.get("name") == output["name"]:
+        last["text"] += output["text"]
+        return last
+    outputs.append(output)
+    return output

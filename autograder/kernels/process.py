@@ -1,0 +1,236 @@
+"""The grader's side of the fork server: starting it, and holding the processes it forks."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import json
+import os
+import select
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+
+from autograder.kernels.server import Request
+
+DEFAULT_MODULES = (
+    "ipykernel.kernelapp",
+    "ipykernel.ipkernel",
+    "ipykernel.zmqshell",
+    "matplotlib.pyplot",
+    "keras",
+    "tensorflow",
+    "coursekit.checks",
+    "coursekit.data",
+    "coursekit.plots",
+    "coursekit.runtime",
+    "coursekit.targets",
+    "autograder.sealed.candidate",
+)
+"""
+What a warm kernel has imported when nothing else is said.
+
+Not ``matplotlib_inline.backend_inline``: it ties itself to the kernel in which it is imported.
+"""
+
+CALM = {
+    "TF_CPP_MIN_LOG_LEVEL": "3",
+    "TF_ENABLE_ONEDNN_OPTS": "0",
+    "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+    "PYTHONDONTWRITEBYTECODE": "1",
+    # No GPU: TensorFlow then asks for none, and says nothing about it.
+    "CUDA_VISIBLE_DEVICES": "-1",
+}
+"""Environment that keeps standard error quiet and results comparable."""
+
+_LOG_TAIL_BYTES = 4000
+
+
+class ForkServerError(Exception):
+    """The fork server could not be started, or has ended."""
+
+
+def can_fork() -> bool:
+    """Tell whether warm kernels are to be had on this system."""
+    return sys.platform == "linux" and hasattr(os, "fork")
+
+
+class ForkedProcess:
+    """
+    A forked kernel process, with the face of :class:`subprocess.Popen` that Jupyter expects.
+
+    Raises
+    ------
+    ForkServerError
+        The server is not there any more.
+    """
+
+    stdin = stdout = stderr = None
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+        self._buffer = b""
+        self.returncode: int | None = None
+        first = self._next_line()
+        if first is None:
+            connection.close()
+            msg = "the fork server ended while it forked a kernel"
+            raise ForkServerError(msg)
+        self.pid = int(first["pid"])
+
+    def fileno(self) -> int:
+        """Descriptor that becomes readable when the process has ended; -1 once that was noticed."""
+        return self._connection.fileno()
+
+    def poll(self) -> int | None:
+        """Exit code, negative for a signal; None while it runs."""
+        if self.returncode is None and select.select([self._connection], [], [], 0)[0]:
+            self.wait()
+        return self.returncode
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait for the end and return the exit code."""
+        if self.returncode is None:
+            if not select.select([self._connection], [], [], timeout)[0]:
+                raise subprocess.TimeoutExpired("kernel", timeout or 0.0)
+            last = self._next_line()
+            # No status: the server itself was killed, and its kernels with it.
+            self.returncode = -signal.SIGKILL if last is None else int(last["status"])
+            self._connection.close()
+        return self.returncode
+
+    def send_signal(self, signum: int) -> None:
+        """Send a signal to the process and its group."""
+        if signum == signal.SIGKILL:
+            self.kill()
+        elif self.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.pid, signum)
+
+    def kill(self) -> None:
+        """Kill the process and its group, through the server, which knows whether the number is still theirs."""
+        if self.returncode is None:
+            with contextlib.suppress(OSError):  # not connected any more: it is dead already
+                self._connection.shutdown(socket.SHUT_WR)
+
+    def terminate(self) -> None:
+        """Ask the process to end."""
+        self.send_signal(signal.SIGTERM)
+
+    def _next_line(self) -> dict[str, int] | None:
+        while b"\n" not in self._buffer:
+            try:
+                chunk = self._connection.recv(4096)
+            except ConnectionResetError:
+                return None
+            if not chunk:
+                return None
+            self._buffer += chunk
+        line, _, self._buffer = self._buffer.partition(b"\n")
+        message: dict[str, int] = json.loads(line)
+        return message
+
+
+class ForkServer:
+    """
+    A running fork server; a context manager that ends it.
+
+    Parameters
+    ----------
+    modules : sequence of str
+        What to import before the first fork.
+    environment : mapping, optional
+        Added to this process's environment for the server; a kernel gets its own with its request.
+
+    Notes
+    -----
+    ``fork`` may be called at once: the request waits in the socket until the imports are done.
+    """
+
+    def __init__(self, modules: Sequence[str] = DEFAULT_MODULES, environment: Mapping[str, str] | None = None) -> None:
+        self._folder = Path(tempfile.mkdtemp(prefix="autograder-"))
+        self._address = str(self._folder / "fork.sock")
+        self._log = self._folder / "server.log"
+        listener = socket.socket(socket.AF_UNIX)
+        try:
+            listener.bind(self._address)
+            listener.listen(256)
+            with self._log.open("wb") as log:
+                self._process = subprocess.Popen(
+                    [sys.executable, "-m", __package__ + ".server", "--listener", str(listener.fileno()), *modules],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.DEVNULL,
+                    stderr=log,
+                    env={**os.environ, **CALM, **(environment or {})},
+                    pass_fds=[listener.fileno()],
+                    # Ctrl-C reaches the grader alone, which then ends what it started.
+                    start_new_session=True,
+                )
+        finally:
+            listener.close()
+
+    @property
+    def pid(self) -> int:
+        """Process number of the server."""
+        return self._process.pid
+
+    def fork(self, request: Request) -> ForkedProcess:
+        """
+        Fork a kernel.
+
+        Raises
+        ------
+        ForkServerError
+            The server has ended; the message holds the end of its log.
+        """
+        connection = socket.socket(socket.AF_UNIX)
+        try:
+            connection.connect(self._address)
+            connection.sendall(request.to_line())
+            return ForkedProcess(connection)
+        except (OSError, ForkServerError) as error:
+            connection.close()
+            msg = f"The fork server for warm kernels is not running: {error}.\n{self.log_tail()}"
+            raise ForkServerError(msg) from error
+
+    def log_tail(self) -> str:
+        """Return the end of what the server and its kernels wrote to standard error."""
+        if not self._log.exists():
+            return ""
+        return self._log.read_bytes()[-_LOG_TAIL_BYTES:].decode(errors="replace").strip()
+
+    def close(self) -> None:
+        """End the server and every kernel it forked."""
+        if self._process.stdin is not None:
+            self._process.stdin.close()
+        self._process.wait()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def __enter__(self) -> ForkServer:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+_shared: ForkServer | None = None
+_shared_lock = threading.Lock()
+
+
+def shared_server(modules: Sequence[str] = DEFAULT_MODULES) -> ForkServer:
+    """Return this process's fork server; the first call starts it with these modules, the process's end ends it."""
+    global _shared  # noqa: PLW0603 - one server a process is the point
+    with _shared_lock:
+        if _shared is None or _shared._process.poll() is not None:
+            _shared = ForkServer(modules)
+            atexit.register(_shared.close)
+        return _shared

@@ -1,0 +1,251 @@
+"""
+The fork server: imports what the course needs once, then forks a kernel for each connection.
+
+Started by :class:`autograder.kernels.process.ForkServer` as ``python -m autograder.kernels.server``. It inherits a
+listening Unix socket; a connection is one kernel. The server forks before it reads a single byte, so what a kernel is
+asked to do (and with which key) is known to that kernel alone. The connection then lives as long as the kernel:
+
+====================  =====================================================
+client to kernel      one line of JSON: :class:`Request`
+server to client      ``{"pid": ...}`` after the fork, ``{"status": ...}`` after the kernel's end
+client hangs up       the server kills the kernel and its process group
+====================  =====================================================
+
+When the server's standard input closes, its owner is gone: it ends, and the kernels with it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import ctypes
+import gc
+import importlib
+import io
+import json
+import os
+import random
+import select
+import signal
+import socket
+import sys
+from dataclasses import dataclass
+from typing import NoReturn
+
+_PR_SET_PDEATHSIG = 1
+_MAX_REQUEST_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class Request:
+    """
+    What a forked kernel is to be.
+
+    Attributes
+    ----------
+    arguments : list of str
+        Command line of the kernel application, ``["-f", connection_file]`` and more.
+    cwd : str
+        Folder in which it runs.
+    environment : dict
+        Its whole environment; nothing of the server's is left.
+    """
+
+    arguments: list[str]
+    cwd: str
+    environment: dict[str, str]
+
+    def to_line(self) -> bytes:
+        """One line of JSON."""
+        return json.dumps(self.__dict__).encode() + b"\n"
+
+    @classmethod
+    def from_line(cls, line: bytes) -> Request:
+        """Read what :meth:`to_line` wrote."""
+        return cls(**json.loads(line))
+
+
+def main() -> None:
+    """Import the modules named on the command line, then serve until standard input closes."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--listener", type=int, required=True, help="file descriptor of a listening Unix socket")
+    parser.add_argument("modules", nargs="*", help="modules to import before the first fork")
+    arguments = parser.parse_args()
+    for module in arguments.modules:
+        importlib.import_module(module)
+    _rehearse()
+    # What is alive now is shared with every kernel; a collection in a kernel must not touch (and so copy) it.
+    gc.collect()
+    gc.freeze()
+    Server(socket.socket(fileno=arguments.listener)).run()
+
+
+def _rehearse() -> None:
+    """
+    Do once what every kernel would otherwise do for itself: its first traceback, its first figure.
+
+    The first traceback looks for its module among thousands (0.3 s with TensorFlow imported), the first figure for its
+    fonts. Nothing of TensorFlow's is touched: a tensor before the fork would break the kernels.
+    """
+    from IPython.core.ultratb import AutoFormattedTB
+
+    try:
+        raise ZeroDivisionError
+    except ZeroDivisionError:
+        AutoFormattedTB(mode="Context").structured_traceback(*sys.exc_info())
+    if "matplotlib" in sys.modules:
+        from matplotlib.figure import Figure
+
+        figure = Figure()
+        figure.subplots().set_title("$x$ and text")
+        figure.savefig(io.BytesIO())
+
+
+class Server:
+    """The loop that forks on connection, reports ends and kills on hang-up."""
+
+    def __init__(self, listener: socket.socket) -> None:
+        self._listener = listener
+        self._kernels: dict[int, socket.socket] = {}
+        self._by_connection: dict[int, int] = {}
+        self._poll = select.poll()
+        self._wake_read, self._wake_write = os.pipe()
+        os.set_blocking(self._wake_write, False)
+
+    def run(self) -> None:
+        """Serve until standard input closes."""
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in the terminal is the grader's to handle
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
+        lifeline = sys.stdin.fileno()
+        for descriptor in (self._listener.fileno(), lifeline, self._wake_read):
+            self._poll.register(descriptor, select.POLLIN)
+        while True:
+            for descriptor, _ in self._poll.poll():
+                if descriptor == lifeline:
+                    self._end()
+                elif descriptor == self._listener.fileno():
+                    self._fork()
+                elif descriptor == self._wake_read:
+                    os.read(self._wake_read, 4096)
+                    self._reap()
+                elif descriptor in self._by_connection:
+                    self._hang_up(descriptor)
+
+    def _fork(self) -> None:
+        connection, _ = self._listener.accept()
+        server_pid = os.getpid()
+        pid = os.fork()
+        if pid == 0:
+            _become_kernel(connection, server_pid)
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # gone already: the poll below tells
+            connection.sendall(json.dumps({"pid": pid}).encode() + b"\n")
+        self._kernels[pid] = connection
+        self._by_connection[connection.fileno()] = pid
+        # Never POLLIN: the request in this socket is the kernel's to read.
+        self._poll.register(connection.fileno(), select.POLLRDHUP)
+
+    def _hang_up(self, descriptor: int) -> None:
+        self._poll.unregister(descriptor)
+        _kill_group(self._by_connection.pop(descriptor))
+
+    def _reap(self) -> None:
+        while True:
+            try:
+                info = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            except ChildProcessError:
+                return
+            if info is None:
+                return
+            pid = info.si_pid
+            # Before the number is given back: what the kernel left running in its group ends with it.
+            _kill_group(pid)
+            _, status = os.waitpid(pid, 0)
+            connection = self._kernels.pop(pid, None)
+            if connection is None:
+                continue
+            if self._by_connection.pop(connection.fileno(), None) is not None:
+                self._poll.unregister(connection.fileno())
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                connection.sendall(json.dumps({"status": os.waitstatus_to_exitcode(status)}).encode() + b"\n")
+            connection.close()
+
+    def _end(self) -> NoReturn:
+        for pid in self._kernels:
+            _kill_group(pid)
+        os._exit(0)
+
+
+def _kill_group(pid: int) -> None:
+    # Just forked, it may not lead a group yet: then the process alone.
+    try:
+        os.killpg(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
+def _become_kernel(connection: socket.socket, server_pid: int) -> NoReturn:
+    """Turn this fresh fork into a Jupyter kernel; never returns."""
+    try:
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        os.setsid()
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != server_pid:
+            os._exit(1)
+        request = _read_request(connection)
+        _leave_the_server_behind()
+        os.environ.clear()
+        os.environ.update(request.environment)
+        os.chdir(request.cwd)
+        _reseed()
+        _run_kernel(request.arguments)
+        os._exit(0)
+    except BaseException:  # noqa: BLE001 - whatever it was, a fork must never run on as a second server
+        import traceback
+
+        traceback.print_exc()
+        os._exit(1)
+
+
+def _read_request(connection: socket.socket) -> Request:
+    line = b""
+    while not line.endswith(b"\n"):
+        chunk = connection.recv(65536)
+        if not chunk or len(line) > _MAX_REQUEST_BYTES:
+            os._exit(1)
+        line += chunk
+    return Request.from_line(line)
+
+
+def _leave_the_server_behind() -> None:
+    """Close every descriptor but the standard three; the first two lead nowhere, the third to the server's log."""
+    os.closerange(3, os.sysconf("SC_OPEN_MAX"))
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    os.dup2(nowhere, 0)
+    os.dup2(nowhere, 1)
+    os.close(nowhere)
+
+
+def _reseed() -> None:
+    # Two forks must not draw the same "random" numbers, as two fresh interpreters would not.
+    random.seed()
+    if "numpy" in sys.modules:
+        sys.modules["numpy"].random.seed()
+
+
+def _run_kernel(arguments: list[str]) -> None:
+    from ipykernel.kernelapp import IPKernelApp
+
+    sys.argv = ["ipykernel_launcher", *arguments]
+    app = IPKernelApp.instance()
+    app.initialize(arguments)
+    app.start()
+    sys.stdout.flush()
+    sys.stderr.flush()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,64 @@
+"""Which names a cell uses and which it binds: what decides where a cell runs and what its test needs."""
+
+from __future__ import annotations
+
+import builtins
+import symtable
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from IPython.core.inputtransformer2 import TransformerManager
+
+BUILTINS = frozenset(dir(builtins)) | {"get_ipython", "display", "In", "Out", "_", "__", "___"}
+"""Names that every notebook kernel has."""
+
+
+@dataclass(frozen=True)
+class Names:
+    """
+    The global names of a cell.
+
+    Attributes
+    ----------
+    free : frozenset of str
+        Used but not bound by the cell, builtins left out.
+    bound : frozenset of str
+        Bound by the cell at its top level (or through ``global``): variables, functions, classes, imports.
+    """
+
+    free: frozenset[str]
+    bound: frozenset[str]
+
+
+def names(source: str) -> Names:
+    """
+    Find the global names of a cell.
+
+    A name that the cell binds anywhere at its top level counts as bound, even where it is used first: a test that says
+    ``total = total + 1`` speaks of its own ``total``.
+
+    Parameters
+    ----------
+    source : str
+        A code cell; lines of IPython's own (``%magic``, ``!command``) are allowed.
+
+    Raises
+    ------
+    SyntaxError
+        It is not Python.
+    """
+    table = symtable.symtable(TransformerManager().transform_cell(source), "<cell>", "exec")
+    tables = list(_with_children(table))
+    bound = {symbol.get_name() for symbol in table.get_symbols() if symbol.is_assigned() or symbol.is_imported()}
+    for inner in tables[1:]:
+        bound |= {s.get_name() for s in inner.get_symbols() if s.is_declared_global() and s.is_assigned()}
+    used = {symbol.get_name() for symbol in table.get_symbols() if symbol.is_referenced()}
+    for inner in tables[1:]:
+        used |= {s.get_name() for s in inner.get_symbols() if s.is_global() and s.is_referenced()}
+    return Names(frozenset(used - bound - BUILTINS), frozenset(bound))
+
+
+def _with_children(table: symtable.SymbolTable) -> Iterator[symtable.SymbolTable]:
+    yield table
+    for child in table.get_children():
+        yield from _with_children(child)

@@ -1,0 +1,164 @@
+"""
+The candidate's side: answers the examiner's questions inside the student's kernel.
+
+Nothing here is trusted by anybody. A student who changes this module changes what *their* values look like, which they
+can do more simply by computing other values.
+"""
+
+from __future__ import annotations
+
+import builtins
+import importlib
+import linecache
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from autograder.sealed import values
+
+_ABILITIES = {
+    "call": "__call__",
+    "len": "__len__",
+    "item": "__getitem__",
+    "iter": "__iter__",
+    "next": "__next__",
+    "float": "__float__",
+    "int": "__int__",
+    "index": "__index__",
+    "bool": "__bool__",
+}
+"""What an examiner can do with a reference, and the method an object needs for it."""
+
+_MAX_MESSAGE = 2000
+
+_objects: dict[int, object] = {}
+
+
+def answer(request: str, reply: str, namespace: dict[str, Any]) -> None:
+    """
+    Answer one question.
+
+    Parameters
+    ----------
+    request, reply : str
+        Paths of the file with the question and of the file that is to hold the answer.
+    namespace : dict
+        The student's global names.
+    """
+    path = Path(request)
+    operation, arguments = values.decode(path.read_bytes(), values.no_references(_RESOLVE))
+    path.unlink()
+    try:
+        result: object = _OPERATIONS[operation](namespace, *arguments)
+        message = values.encode(("ok", result), _refer)
+    except values.ValueTransferError as error:
+        message = values.encode(("too-much", str(error)), _refer)
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever the student's code raised crosses as an answer
+        message = values.encode(("error", _describe(error)), _refer)
+    unfinished = Path(reply + ".part")
+    unfinished.write_bytes(message)
+    unfinished.rename(reply)
+
+
+def _get(namespace: dict[str, Any], name: str) -> object:
+    if name not in namespace:
+        raise NameError(f"name {name!r} is not defined")
+    return namespace[name]
+
+
+def _forget(_namespace: dict[str, Any]) -> None:
+    _objects.clear()
+
+
+_OPERATIONS: dict[str, Callable[..., object]] = {
+    "get": _get,
+    "forget": _forget,
+    "call": lambda _namespace, target, args, kwargs: target(*args, **kwargs),
+    "attribute": lambda _namespace, target, name: getattr(target, name),
+    "item": lambda _namespace, target, key: target[key],
+    "len": lambda _namespace, target: len(target),
+    "iter": lambda _namespace, target: _kept(iter(target)),
+    "next": lambda _namespace, target: next(target),
+    "float": lambda _namespace, target: float(target),
+    "int": lambda _namespace, target: int(target),
+    "index": lambda _namespace, target: target.__index__(),
+    "bool": lambda _namespace, target: bool(target),
+}
+
+
+class _Kept:
+    """Marks an object that is to cross as a reference though it might cross by value (an iterator over a list)."""
+
+    def __init__(self, value: object) -> None:
+        self.value = value
+
+
+def _kept(value: object) -> _Kept:
+    return _Kept(value)
+
+
+def _refer(value: object) -> values.Node:
+    if type(value) is _Kept:
+        value = value.value
+    handle = id(value)
+    _objects[handle] = value  # kept alive, so that its id stays its own
+    kind = type(value)
+    return {
+        "t": "reference",
+        "h": handle,
+        "k": kind.__name__,
+        "n": _text(lambda: getattr(value, "__name__", "")),
+        "a": [ability for ability, method in _ABILITIES.items() if _has(kind, method)],
+    }
+
+
+def _has(kind: type, method: str) -> bool:
+    return any(method in vars(base) for base in type.__dict__["__mro__"].__get__(kind))
+
+
+def _text(read: Callable[[], object]) -> str:
+    """Read a text from an object of the student's that may fail, lie or never end in being read."""
+    try:
+        text = read()
+    except Exception:  # noqa: BLE001 - then it has none
+        return ""
+    return text[:_MAX_MESSAGE] if type(text) is str else ""
+
+
+def _describe(error: BaseException) -> dict[str, object]:
+    """Tell of an exception in plain values: its class, which built-in classes it is one of, its text and its place."""
+    kinds = [kind.__name__ for kind in type(error).__mro__ if getattr(builtins, kind.__name__, None) is kind]
+    frames = _student_frames(error.__traceback__)
+    return {
+        "type": type(error).__name__,
+        "kinds": kinds,
+        "message": _text(lambda: str(error)),
+        "where": frames[-1] if frames else "",
+        "traceback": "\n".join(frames),
+    }
+
+
+def _student_frames(trace: TracebackType | None) -> list[str]:
+    """One line for each frame below this module's own."""
+    lines = []
+    for frame in traceback.extract_tb(trace):
+        if frame.filename == __file__:
+            continue
+        source = (linecache.getline(frame.filename, frame.lineno or 0) or frame.line or "").strip()
+        lines.append(f"in {frame.name}, line {frame.lineno}: {source}")
+    return lines
+
+
+def _global(node: values.Node) -> object:
+    found: object = importlib.import_module(node["m"])
+    for part in node["q"].split("."):
+        found = getattr(found, part)
+    return found
+
+
+_RESOLVE: dict[str, Callable[[values.Node], object]] = {
+    "reference": lambda node: _objects[node["h"]],
+    "global": _global,
+}

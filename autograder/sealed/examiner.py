@@ -1,0 +1,334 @@
+"""
+The examiner's side: fetches from the candidate what a test cell needs, and notes what the cell's run came to.
+
+Runs inside the examiner kernel as ``__examiner__``. It believes nothing that the candidate sends: answers are read with
+:mod:`autograder.sealed.values`, from regular files of bounded size, and every question has a time limit.
+"""
+
+from __future__ import annotations
+
+import builtins
+import contextlib
+import json
+import numbers
+import os
+import queue
+import stat
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from jupyter_client.blocking import BlockingKernelClient
+
+from autograder.sealed import values
+
+NAME = "__examiner__"
+
+_INTERRUPT_GRACE_SECONDS = 2.0
+# Where functions come from that a test may hand to a student's function: both kernels have the same ones.
+_SHARED_MODULES = ("numpy", "math", "operator", "builtins", "keras", "tensorflow", "coursekit")
+
+
+class CandidateSilentError(Exception):
+    """The candidate gave no answer, or one that is none."""
+
+
+class Link:
+    """
+    The line to the candidate.
+
+    Parameters
+    ----------
+    connection_file : str
+        The candidate kernel's connection file.
+    exchange : str
+        Folder in which questions and answers lie; the candidate can write there, so its files are opened with care.
+    call_timeout : float
+        Seconds for each question.
+    """
+
+    def __init__(self, connection_file: str, exchange: str, call_timeout: float) -> None:
+        self._client = BlockingKernelClient(connection_file=connection_file)
+        self._client.load_connection_file()
+        self._client.start_channels(shell=True, iopub=False, stdin=False, hb=False, control=True)
+        self._exchange = exchange
+        self._folder = os.open(exchange, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        self._call_timeout = call_timeout
+        self._count = 0
+        self.last_error = ""
+
+    def ask(self, operation: str, *arguments: object) -> Any:
+        """
+        Ask the candidate, and return its answer as a copy by value or a reference.
+
+        Raises
+        ------
+        Exception
+            What the student's code raised, as the nearest built-in exception.
+        TimeoutError
+            The student's code did not end in time.
+        CandidateSilentError
+            There is no answer, or none that can be read.
+        """
+        self._count += 1
+        question, answer = f"{self._count}.question", f"{self._count}.answer"
+        self._write(question, values.encode((operation, arguments), self._refer))
+        paths = (f"{self._exchange}/{name}" for name in (question, answer))
+        request, reply = paths
+        code = (
+            "__import__('autograder.sealed.candidate', fromlist=['answer'])"
+            f".answer({request!r}, {reply!r}, get_ipython().user_ns)"
+        )
+        message_id = self._client.execute(
+            code, silent=True, store_history=False, allow_stdin=False, stop_on_error=False
+        )
+        self._wait(message_id)
+        content = self._read(answer)
+        try:
+            status, result = values.decode(content, values.no_references({"reference": self._reference}))
+        except (values.ValueTransferError, TypeError, ValueError) as error:
+            raise CandidateSilentError(f"what came back cannot be read: {error}") from None
+        if status == "ok":
+            return result
+        if status == "too-much":
+            raise ValueError(f"this value is {result}")
+        raise self._as_exception(result)
+
+    def _wait(self, message_id: str) -> None:
+        if self._replied(message_id, self._call_timeout):
+            return
+        self._client.control_channel.send(self._client.session.msg("interrupt_request", {}))
+        self._replied(message_id, _INTERRUPT_GRACE_SECONDS)
+        msg = f"your code did not end within {self._call_timeout:g} seconds"
+        raise TimeoutError(msg)
+
+    def _replied(self, message_id: str, seconds: float) -> bool:
+        deadline = time.monotonic() + seconds
+        while (left := deadline - time.monotonic()) > 0:
+            try:
+                message = self._client.get_shell_msg(timeout=left)
+            except queue.Empty:
+                return False
+            if message["parent_header"].get("msg_id") == message_id:
+                return True
+        return False
+
+    def _write(self, name: str, content: bytes) -> None:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        with open(os.open(name, flags, 0o600, dir_fd=self._folder), "wb") as file:  # noqa: PTH123 - by descriptor
+            file.write(content)
+
+    def _read(self, name: str) -> bytes:
+        try:
+            descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=self._folder)
+        except OSError:
+            raise CandidateSilentError("no answer came back") from None
+        with open(descriptor, "rb") as file:  # noqa: PTH123 - by descriptor
+            facts = os.fstat(descriptor)
+            if not stat.S_ISREG(facts.st_mode) or facts.st_nlink != 1 or facts.st_size > values.BOUNDS.size:
+                raise CandidateSilentError("the answer is no ordinary file, or too large")
+            content = file.read(facts.st_size)
+        with contextlib.suppress(OSError):  # the candidate may have removed it itself
+            os.unlink(name, dir_fd=self._folder)
+        return content
+
+    def _refer(self, value: object) -> values.Node:
+        if isinstance(value, Reference):
+            return {"t": "reference", "h": object.__getattribute__(value, "_handle")}
+        module, name = _importable(value)
+        if not name:
+            msg = (
+                f"a test hands {value!r} to the student's code. Only values, the student's own objects and functions "
+                f"of {', '.join(_SHARED_MODULES)} can cross: the test's own code must stay here"
+            )
+            raise TypeError(msg)
+        return {"t": "global", "m": module, "q": name}
+
+    def _reference(self, node: values.Node) -> object:
+        handle, kind, name, abilities = node["h"], node["k"], node["n"], node["a"]
+        if type(handle) is not int or type(kind) is not str or type(name) is not str or type(abilities) is not list:
+            raise values.ValueTransferError("a malformed reference")
+        methods = {method: getattr(Reference, "_" + method) for method in _METHODS if _METHODS[method] in abilities}
+        label = kind if kind.isidentifier() else "object"
+        return type(label, (Reference,), {"__slots__": (), **methods})(self, handle, name)
+
+    def _as_exception(self, facts: dict[str, Any]) -> Exception:
+        """Make the student's exception one of ours: the nearest built-in class that takes a text."""
+        text, where = str(facts["message"]), str(facts["where"])
+        self.last_error = where
+        if facts["type"] == "SystemExit":
+            return RuntimeError("your code called exit()")
+        for kind in facts["kinds"]:
+            found = getattr(builtins, kind, None)
+            if not (isinstance(found, type) and issubclass(found, Exception)):
+                continue
+            try:
+                error = found(text)
+            except TypeError:  # UnicodeDecodeError and its like want more than a text
+                continue
+            if found.__name__ != facts["type"]:
+                error = found(f"{facts['type']}: {text}")
+            error.add_note(f"in the student's code:\n{facts['traceback']}")
+            return error
+        return RuntimeError(f"{facts['type']}: {text}")
+
+
+def _importable(value: object) -> tuple[str, str]:
+    """Find the module and name under which the candidate finds the same function; empty when there is none."""
+    name = getattr(value, "__qualname__", getattr(value, "__name__", ""))
+    homes = [getattr(value, "__module__", None) or "numpy", "numpy", "builtins"]
+    for module in homes:
+        if module.partition(".")[0] in _SHARED_MODULES and module in sys.modules and _lookup(module, name) is value:
+            return module, name
+    return "", ""
+
+
+def _lookup(module: str, name: str) -> object:
+    found: object = sys.modules[module]
+    for part in name.split("."):
+        found = getattr(found, part, None)
+    return found
+
+
+_METHODS = {
+    "__call__": "call",
+    "__len__": "len",
+    "__getitem__": "item",
+    "__iter__": "iter",
+    "__next__": "next",
+    "__float__": "float",
+    "__int__": "int",
+    "__index__": "index",
+    "__bool__": "bool",
+}
+
+
+class Reference:
+    """
+    Stands for an object that stays with the candidate: a function, an instance, an iterator.
+
+    Its class is named like the object's, and has just the abilities that the object has: it can be called, indexed,
+    iterated, measured, turned into a number, and its attributes read. Every result comes back by value or as a
+    reference.
+    """
+
+    __slots__ = ("__weakref__", "_handle", "_link", "_name")
+
+    def __init__(self, link: Link, handle: int, name: str) -> None:
+        self._link = link
+        self._handle = handle
+        self._name = name
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "__name__":
+            return self._name
+        # What NumPy, IPython and copy ask every object for is answered here: it has none of it.
+        if name.startswith(("__", "_repr_", "_ipython_")):
+            raise AttributeError(name)
+        return self._link.ask("attribute", self, name)
+
+    def __repr__(self) -> str:
+        return f"<the student's {type(self).__name__} {self._name}>".replace(" >", ">")
+
+    def ___call__(self, *args: object, **kwargs: object) -> Any:
+        return self._link.ask("call", self, args, kwargs)
+
+    def ___len__(self) -> int:
+        return _whole(self._link.ask("len", self))
+
+    def ___getitem__(self, key: object) -> Any:
+        return self._link.ask("item", self, key)
+
+    def ___iter__(self) -> Iterator[Any]:
+        iterator: Iterator[Any] = self._link.ask("iter", self)
+        return iterator
+
+    def ___next__(self) -> Any:
+        return self._link.ask("next", self)
+
+    def ___float__(self) -> float:
+        return float(self._link.ask("float", self))
+
+    def ___int__(self) -> int:
+        return _whole(self._link.ask("int", self))
+
+    def ___index__(self) -> int:
+        return _whole(self._link.ask("index", self))
+
+    def ___bool__(self) -> bool:
+        return self._link.ask("bool", self) is True
+
+
+def _whole(value: object) -> int:
+    if type(value) is not int:
+        raise TypeError("a whole number expected")
+    return value
+
+
+class Examiner:
+    """
+    Prepares the names of each test cell and reports what its run came to.
+
+    Parameters
+    ----------
+    shell : InteractiveShell
+        The examiner kernel's shell.
+    link : Link
+        The line to the candidate.
+    """
+
+    def __init__(self, shell: Any, link: Link) -> None:
+        self._shell = shell
+        self._link = link
+        self._fetched: dict[str, object] = {}
+        self._result: object = None
+        shell.events.register("post_run_cell", self._note)
+
+    def prepare(self, names: Sequence[str]) -> None:
+        """
+        Fetch from the candidate those of ``names`` that are not the examiner's own.
+
+        Names fetched for an earlier cell are forgotten first, unless a cell has bound them anew since.
+        """
+        namespace = self._shell.user_ns
+        for name, value in self._fetched.items():
+            if namespace.get(name) is value:
+                del namespace[name]
+        self._fetched.clear()
+        self._link.last_error = ""
+        missing = [name for name in names if name not in namespace and not hasattr(builtins, name)]
+        if not missing:
+            return
+        self._link.ask("forget")
+        for name in missing:
+            # Not there: the cell itself says so, as a NameError, when it comes to use it.
+            with contextlib.suppress(NameError):
+                self._fetched[name] = namespace[name] = self._link.ask("get", name)
+
+    def report(self) -> str:
+        """Tell, as JSON, with which number the last cell ended (null if none) and where the student's code failed."""
+        return json.dumps({"number": _real_number(self._result), "where": self._link.last_error})
+
+    def _note(self, result: Any) -> None:
+        if result.info is None or not result.info.silent:
+            self._result = result.result
+
+
+def _real_number(value: object) -> float | None:
+    """Read a real number; True, False, text and everything else are none."""
+    if isinstance(value, bool | np.bool_):
+        return None
+    if isinstance(value, numbers.Real | np.integer | np.floating):
+        return float(value)
+    if isinstance(value, np.ndarray) or type(value).__name__ == "EagerTensor":
+        array = np.asarray(value)
+        if array.shape == () and array.dtype.kind in "iuf":
+            return float(array)
+    return None
+
+
+def install(shell: Any, connection_file: str, exchange: str, call_timeout: float) -> None:
+    """Make this kernel an examiner."""
+    shell.user_ns[NAME] = Examiner(shell, Link(connection_file, exchange, call_timeout))

@@ -1,0 +1,255 @@
+"""
+Keras objects by value: models as configuration and weights, tensors as arrays, a training's history as numbers.
+
+A model crosses only if everything in its configuration is Keras's own: no Lambda, no class or function of the
+student's. The same check stands on both sides, so that a forged configuration is refused where it matters. Any other
+model stays where it is and is spoken to through a reference.
+"""
+
+from __future__ import annotations
+
+import functools
+import sys
+from typing import Any
+
+import numpy as np
+
+KINDS = frozenset({"model", "history", "tensor", "variable", "keras-variable"})
+
+_COMPILE_PARTS = ("optimizer", "loss", "metrics", "loss_weights", "weighted_metrics")
+# Keras's own marks for plain things inside a configuration.
+_PLAIN_MARKS = frozenset({"__tuple__", "__keras_tensor__", "__ellipsis__", "__none__", "__bool__", "__bytes__"})
+_REFUSED = frozenset({"Lambda", "TFSMLayer", "TorchModuleWrapper", "FlaxLayer", "JaxLayer", "ExportArchive"})
+_MODULES = (
+    "keras",
+    "keras.layers",
+    "keras.models",
+    "keras.initializers",
+    "keras.regularizers",
+    "keras.constraints",
+    "keras.optimizers",
+    "keras.optimizers.schedules",
+    "keras.losses",
+    "keras.metrics",
+    "keras.dtype_policies",
+)
+
+
+class ModelTransferError(ValueError):
+    """A configuration that is not made of Keras's own parts alone."""
+
+
+def to_parts(value: Any) -> tuple[str | None, object]:
+    """
+    Take a Keras or TensorFlow object apart.
+
+    Returns
+    -------
+    (kind, parts)
+        ``kind`` is one of :data:`KINDS` and ``parts`` plain values and arrays, or None when it is nothing of the sort.
+    """
+    # Who never imported Keras has none of its objects; importing it to find out would cost seconds.
+    if "keras" not in sys.modules:
+        return None, None
+    kind = type(value)
+    if kind in _model_classes():
+        return _model_parts(value)
+    keras = sys.modules["keras"]
+    if kind is keras.callbacks.History:
+        return "history", {name: getattr(value, name, None) for name in ("history", "epoch", "params")}
+    if kind is keras.Variable:
+        return "keras-variable", (np.asarray(value), bool(value.trainable), str(value.name))
+    return _tensor_parts(value)
+
+
+def from_parts(kind: str, parts: Any) -> object:
+    """
+    Put together what :func:`to_parts` took apart; nobody vouches for the parts.
+
+    Raises
+    ------
+    ModelTransferError
+        The configuration names something that is not Keras's own.
+    ValueError, TypeError, KeyError
+        The parts do not fit each other.
+    """
+    if kind == "model":
+        return _model_from_parts(**parts)
+    if kind == "history":
+        return _history_from_parts(**parts)
+    import keras
+    import tensorflow as tf
+
+    if kind == "tensor":
+        return tf.constant(parts)
+    array, trainable, name = parts
+    if kind == "variable":
+        return tf.Variable(array, trainable=trainable, name=name)
+    return keras.Variable(array, trainable=trainable, name=name, dtype=array.dtype.name)
+
+
+@functools.cache
+def _model_classes() -> frozenset[type]:
+    import keras
+
+    tensor = keras.Input((1,))
+    return frozenset({keras.Sequential, type(keras.Model(tensor, tensor))})
+
+
+@functools.cache
+def _eager_tensor() -> type:
+    import tensorflow as tf
+
+    return type(tf.constant(0))
+
+
+@functools.cache
+def _tf_variable() -> type:
+    import tensorflow as tf
+
+    return type(tf.Variable(0))
+
+
+def _tensor_parts(value: Any) -> tuple[str | None, object]:
+    # By name first: the classes themselves are known only after a tensor was made.
+    name = type(value).__name__
+    if name == "EagerTensor" and type(value) is _eager_tensor():
+        array = value.numpy()
+        return ("tensor", np.asarray(array)) if np.asarray(array).dtype != object else (None, None)
+    if name == "ResourceVariable" and type(value) is _tf_variable():
+        return "variable", (value.numpy(), bool(value.trainable), value.name.partition(":")[0])
+    return None, None
+
+
+def _model_parts(model: Any) -> tuple[str | None, object]:
+    import keras
+
+    try:
+        config = keras.saving.serialize_keras_object(model)
+    except (TypeError, ValueError, NotImplementedError, AttributeError):
+        return None, None
+    compiled = config.pop("compile_config", None) or {}
+    if model.compiled:
+        # The live one: its learning rate may have been set after compile, of which the configuration knows nothing.
+        compiled["optimizer"] = keras.saving.serialize_keras_object(model.optimizer)
+    if not _is_keras_own(config):
+        return None, None
+    return "model", {
+        "config": _plain(config),
+        "compiled": _plain({name: part for name in _COMPILE_PARTS if _is_keras_own(part := compiled.get(name))}),
+        "is_compiled": bool(model.compiled),
+        "weights": [np.asarray(weight) for weight in model.get_weights()],
+    }
+
+
+def _model_from_parts(config: Any, compiled: Any, is_compiled: bool, weights: list[Any]) -> object:
+    import keras
+
+    check(config)
+    check(compiled)
+    model = keras.saving.deserialize_keras_object(config, safe_mode=True)
+    if type(model) not in _model_classes():
+        raise ModelTransferError("not a Sequential or Functional model")
+    if weights:
+        model.set_weights(weights)
+    for layer in model._flatten_layers(include_self=False):
+        # Layers that compute something from their weights once, Normalization for instance, do it here.
+        finalize = getattr(layer, "finalize_state", None)
+        if finalize is not None and getattr(layer, "built", False):
+            finalize()
+    if is_compiled:
+        model.compile(**{name: keras.saving.deserialize_keras_object(part) for name, part in compiled.items()})
+    return model
+
+
+def _history_from_parts(history: Any, epoch: Any, params: Any) -> object:
+    import keras
+
+    result = keras.callbacks.History()
+    result.history, result.epoch, result.params = history, epoch, params
+    return result
+
+
+def _plain(config: Any) -> Any:
+    """Copy a configuration with nothing but plain types in it (Keras leaves its own dict and list classes there)."""
+    if isinstance(config, dict):
+        return {str(key): _plain(item) for key, item in config.items()}
+    if isinstance(config, list | tuple):
+        return (
+            type(config)(_plain(item) for item in config)
+            if type(config) is tuple
+            else [_plain(item) for item in config]
+        )
+    if isinstance(config, np.generic):
+        return config.item()
+    return config
+
+
+def _is_keras_own(config: object) -> bool:
+    try:
+        check(config)
+    except ModelTransferError:
+        return False
+    return True
+
+
+def check(config: object) -> None:
+    """
+    Check that a Keras configuration names nothing but Keras's own classes and functions.
+
+    Raises
+    ------
+    ModelTransferError
+        It names something else; the message says what.
+    """
+    if isinstance(config, dict):
+        if "class_name" in config:
+            _check_class(config)
+        for item in config.values():
+            check(item)
+    elif isinstance(config, list | tuple):
+        for item in config:
+            check(item)
+    elif not (config is None or type(config) in (bool, int, float, str, bytes) or isinstance(config, np.generic)):
+        raise ModelTransferError(f"a {type(config).__name__} in the configuration")
+
+
+def _check_class(config: dict[Any, Any]) -> None:
+    name, module, registered = config["class_name"], config.get("module"), config.get("registered_name")
+    if type(name) is not str or not (module is None or type(module) is str):
+        raise ModelTransferError("a class without a proper name")
+    if name in _PLAIN_MARKS:
+        return
+    if name == "function":
+        if not _is_keras_function(module, config.get("config")):
+            raise ModelTransferError(f"the function {config.get('config')!r}")
+        return
+    if registered not in (None, name) or name in _REFUSED or not _is_keras_class(module, name):
+        raise ModelTransferError(f"the class {module}.{name}")
+
+
+def _is_keras_function(module: str | None, name: object) -> bool:
+    import keras
+
+    places = (keras.activations, keras.losses, keras.metrics)
+    return (
+        type(name) is str and (module is None or module.startswith("keras")) and any(hasattr(p, name) for p in places)
+    )
+
+
+def _is_keras_class(module: str | None, name: str) -> bool:
+    import importlib
+
+    import keras
+
+    if module is None:
+        return False
+    if module in _MODULES:
+        return isinstance(getattr(importlib.import_module(module), name, None), type)
+    if module == "keras.src.models.functional":
+        return name == "Functional"
+    if module.startswith("keras.src.ops.") and module in sys.modules:
+        # What arithmetic on symbolic tensors leaves in a Functional model: Add, Multiply ...
+        found = getattr(sys.modules[module], name, None)
+        return isinstance(found, type) and issubclass(found, keras.Operation)
+    return False

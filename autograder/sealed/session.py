@@ -1,0 +1,309 @@
+"""
+A session: one paper, two kernels, one verdict.
+
+:func:`conduct` is the whole of it, a function from plain values to a plain value, which runs alike in a thread, in a
+process or on another machine.
+"""
+
+from __future__ import annotations
+
+import ast
+import asyncio
+import contextlib
+import json
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import nbformat
+
+from autograder.course import Limits
+from autograder.kernels.kernel import CellRun, End, Kernel, KernelError
+from autograder.names import names
+from autograder.notebook import notebook_text
+from autograder.paper import Owner, Paper, PaperCell, Role, State
+from autograder.sealed import examiner
+from autograder.sealed.scoring import Answered, Trouble, judge
+from autograder.verdict import CellVerdict, Outcome, Status, Verdict
+
+_INSTALL = "from autograder.sealed.examiner import install; install(get_ipython(), {arguments})"
+_ASK_SECONDS = 5.0
+_SIGKILL = 9
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """
+    Under what conditions papers are graded.
+
+    Attributes
+    ----------
+    environment : dict
+        Variables for both kernels: profile, data source, threads.
+    examiner_environment : dict
+        Variables for the examiner alone: the seed of the hold-out pictures.
+    files : str
+        Folder whose files lie beside the notebook in both kernels; empty for none.
+    """
+
+    environment: dict[str, str] = field(default_factory=dict)
+    examiner_environment: dict[str, str] = field(default_factory=dict)
+    files: str = ""
+
+
+def conduct(paper: Paper, limits: Limits, conditions: Conditions) -> Verdict:
+    """
+    Run a paper and judge it.
+
+    Never raises for what a submission does: that is in the verdict.
+
+    Raises
+    ------
+    KernelError, ForkServerError
+        Kernels cannot be started on this machine.
+    """
+    return asyncio.run(_conduct(paper, limits, conditions))
+
+
+async def _conduct(paper: Paper, limits: Limits, conditions: Conditions) -> Verdict:
+    begin = time.monotonic()
+    with _folders(conditions.files) as folders:
+        async with contextlib.AsyncExitStack() as stack:
+            starts = [
+                Kernel.start(
+                    connection=folders[f"{who}-connection"],
+                    cwd=folders[who],
+                    environment=_environment(folders[who], conditions, extra),
+                )
+                for who, extra in (("candidate", {}), ("examiner", conditions.examiner_environment))
+            ]
+            kernels = await asyncio.gather(*starts, return_exceptions=True)
+            for kernel in kernels:
+                if isinstance(kernel, Kernel):
+                    await stack.enter_async_context(kernel)
+            candidate, examining = (_started(kernel) for kernel in kernels)
+            session = _Session(paper, limits, candidate, examining, begin + limits.notebook_timeout)
+            await session.install(folders["exchange"])
+            await session.run()
+    return session.verdict(time.monotonic() - begin)
+
+
+class _Session:
+    """The state of a session while it runs."""
+
+    def __init__(self, paper: Paper, limits: Limits, candidate: Kernel, examining: Kernel, deadline: float) -> None:
+        self._paper = paper
+        self._limits = limits
+        self._candidate = candidate
+        self._examiner = examining
+        self._deadline = deadline
+        self._verdicts: list[CellVerdict] = []
+        self._outputs: dict[str, list[dict[str, Any]]] = {}
+        self._troubles: list[Trouble] = []
+        self._stopped = ""
+        self._cell_seconds = 0.0
+        self._staff_notes: list[str] = []
+
+    async def install(self, exchange: Path) -> None:
+        arguments = (str(self._candidate.connection_file), str(exchange), self._limits.call_timeout)
+        code = _INSTALL.format(arguments=", ".join(map(repr, arguments)))
+        run = await self._examiner.run(code, timeout=self._limits.cell_timeout, silent=True)
+        if run.end is not End.OK:
+            raise KernelError(f"the examiner could not be set up: {run.error_name}: {run.error_message}")
+
+    async def run(self) -> None:
+        for position, cell in enumerate(self._paper.cells, start=1):
+            if self._candidate.death.done() and not self._stopped:
+                self._stopped = f"The kernel died before cell {position}: {self._cause()}."
+            if self._stopped:
+                self._not_reached(cell)
+            elif cell.owner is Owner.EXAMINER:
+                await self._run_test(cell, position)
+            elif cell.owner is not Owner.NOBODY:
+                await self._run_candidate(cell, position)
+            if cell.role is Role.MANUAL and not self._stopped:
+                self._verdicts.append(_for_a_person(cell))
+
+    def verdict(self, seconds: float) -> Verdict:
+        paper = self._paper
+        messages = [*paper.remarks, *([self._stopped] if self._stopped else [])]
+        return Verdict(
+            paper.student,
+            paper.assignment,
+            paper.notebook,
+            Status.GRADED,
+            " ".join(messages),
+            tuple(self._verdicts),
+            seconds,
+            self._cell_seconds,
+            self._executed(),
+        )
+
+    def _left(self) -> float:
+        """Seconds that the next cell may take."""
+        return max(0.0, min(self._limits.cell_timeout, self._deadline - time.monotonic()))
+
+    async def _run_candidate(self, cell: PaperCell, position: int) -> None:
+        begin = time.monotonic()
+        if cell.owner is Owner.BOTH:
+            left = self._left()
+            run, own = await asyncio.gather(
+                self._candidate.run(cell.source, timeout=left), self._examiner.run(cell.source, timeout=left)
+            )
+            if own.end is not End.OK:
+                what = ": ".join(filter(None, [own.end.value, own.error_name, own.error_message]))
+                self._staff_notes.append(f"cell {_place(position, cell)} failed in the examiner: {what}")
+        else:
+            run = await self._candidate.run(cell.source, timeout=self._left())
+        self._cell_seconds += time.monotonic() - begin
+        self._outputs[cell.cell_id] = run.outputs
+        if run.end is End.DIED:
+            self._stopped = f"The kernel died in cell {_place(position, cell)}: {self._cause(overdue=run.overdue)}."
+        elif time.monotonic() >= self._deadline:
+            self._stop_for_time(position)
+        elif run.end is not End.OK:
+            self._troubles.append(_trouble(cell, position, run))
+
+    async def _run_test(self, cell: PaperCell, position: int) -> None:
+        begin = time.monotonic()
+        run, report = await self._examine(cell)
+        self._cell_seconds += time.monotonic() - begin
+        self._outputs[cell.cell_id] = run.outputs
+        if self._candidate.death.done() and run.end is not End.OK:
+            self._stopped = f"The kernel died when cell {_place(position, cell)} called your code: {self._cause()}."
+            run = CellRun(End.ERROR, run.outputs, "", self._stopped, seconds=run.seconds)
+        elif time.monotonic() >= self._deadline and run.end is not End.OK:
+            self._stop_for_time(position)
+        states = {each.grade_id: each.state for each in self._paper.cells if each.grade_id}
+        verdict = judge(cell, run, report, Answered(states, tuple(self._troubles)))
+        if self._staff_notes and verdict.outcome is not Outcome.PASSED:
+            note = "; ".join([*filter(None, [verdict.staff_note]), *self._staff_notes])
+            verdict = CellVerdict(**{**verdict.__dict__, "staff_note": note})
+        self._verdicts.append(verdict)
+        if self._examiner.death.done():
+            # Ours, not the student's doing as a rule: a test that crashed its own kernel.
+            self._stopped = f"The kernel of the tests died in cell {_place(position, cell)}."
+
+    async def _examine(self, cell: PaperCell) -> tuple[CellRun, str]:
+        """Run a test cell in the examiner; a candidate that dies meanwhile ends it."""
+        prepared = await self._guarded(f"{examiner.NAME}.prepare({list(cell.needs)!r})", silent=True)
+        if prepared.end is not End.OK:
+            return prepared, ""
+        run = await self._guarded(cell.source)
+        if self._examiner.death.done():
+            return run, ""
+        asked = await self._examiner.run(
+            "", timeout=_ASK_SECONDS, silent=True, expressions={"report": f"{examiner.NAME}.report()"}
+        )
+        # The expression's text is the literal of a JSON text.
+        return run, _literal(asked.expressions.get("report", ""))
+
+    async def _guarded(self, source: str, *, silent: bool = False) -> CellRun:
+        work = asyncio.create_task(self._examiner.run(source, timeout=self._left(), silent=silent))
+        if not self._candidate.death.done():
+            await asyncio.wait({work, self._candidate.death}, return_when=asyncio.FIRST_COMPLETED)
+            if not work.done():
+                await self._examiner.interrupt()
+        return await work
+
+    def _cause(self, *, overdue: bool = False) -> str:
+        if overdue:
+            return f"it did not end within {self._limits.cell_timeout:g} s and could not be interrupted"
+        code = self._candidate.death.result()
+        if code == -_SIGKILL:
+            return "it was killed by the system, most likely because the memory was used up"
+        if code is not None and code < 0:
+            return f"it crashed (signal {-code})"
+        return "it was ended by the notebook itself (exit or quit)"
+
+    def _stop_for_time(self, position: int) -> None:
+        limit = self._limits.notebook_timeout
+        self._stopped = f"The notebook was stopped in cell {position}: it did not end within {limit:g} s."
+
+    def _not_reached(self, cell: PaperCell) -> None:
+        if cell.is_graded:
+            message = f"Not reached: {self._stopped}"
+            self._verdicts.append(CellVerdict(cell.grade_id, 0.0, cell.points, Outcome.NOT_REACHED, message))
+
+    def _executed(self) -> str:
+        """Give the executed notebook: the paper with outputs and nbgrader's metadata."""
+        cells = []
+        count = 0
+        for cell in self._paper.cells:
+            make = getattr(nbformat.v4, f"new_{cell.cell_type}_cell")
+            made = make(cell.source, id=cell.cell_id, metadata=json.loads(cell.metadata))
+            if cell.cell_id in self._outputs:
+                count += 1
+                made["execution_count"] = count
+                made["outputs"] = nbformat.from_dict([_numbered(each, count) for each in self._outputs[cell.cell_id]])
+            cells.append(made)
+        return notebook_text(nbformat.v4.new_notebook(cells=cells, metadata=json.loads(self._paper.metadata)))
+
+
+def _for_a_person(cell: PaperCell) -> CellVerdict:
+    if cell.state is State.MISSING:
+        return CellVerdict(cell.grade_id, 0.0, cell.points, Outcome.MISSING, "The answer is not in the notebook.")
+    if cell.state is State.UNTOUCHED:
+        return CellVerdict(cell.grade_id, 0.0, cell.points, Outcome.FAILED, "There is no answer yet.")
+    return CellVerdict(cell.grade_id, 0.0, cell.points, Outcome.MANUAL, "Your instructor grades this answer.")
+
+
+def _place(position: int, cell: PaperCell) -> str:
+    return f"{position} ('{cell.grade_id}')" if cell.grade_id else str(position)
+
+
+def _trouble(cell: PaperCell, position: int, run: CellRun) -> Trouble:
+    try:
+        bound = names(cell.source).bound
+    except SyntaxError:
+        bound = frozenset()
+    error = ": ".join(filter(None, [run.error_name, run.error_message]))
+    what = f"was stopped after {run.seconds:.0f} s" if run.end is End.TIMEOUT else f"ended with {error}"
+    return Trouble(cell.grade_id, bound, f"Cell {_place(position, cell)} {what}.")
+
+
+def _numbered(output: dict[str, Any], count: int) -> dict[str, Any]:
+    return {**output, "execution_count": count} if output["output_type"] == "execute_result" else output
+
+
+def _literal(text: str) -> str:
+    value = ast.literal_eval(text) if text else ""
+    return value if isinstance(value, str) else ""
+
+
+def _started(kernel: Kernel | BaseException) -> Kernel:
+    if isinstance(kernel, BaseException):
+        raise kernel
+    return kernel
+
+
+def _environment(home: Path, conditions: Conditions, extra: Mapping[str, str]) -> dict[str, str]:
+    """Give a kernel's whole environment; of the grader's own only where programs are and which language they speak."""
+    inherited = {name: os.environ[name] for name in ("PATH", "LANG", "LC_ALL", "TZ") if name in os.environ}
+    return {**inherited, "HOME": str(home), **conditions.environment, **extra}
+
+
+@contextlib.contextmanager
+def _folders(files: str) -> Iterator[dict[str, Path]]:
+    """Make a session's folders; short of path, because a socket's path may have 107 characters."""
+    root = Path(tempfile.mkdtemp(prefix="paper-"))
+    try:
+        folders = {
+            name: root / name
+            for name in ("candidate", "examiner", "exchange", "candidate-connection", "examiner-connection")
+        }
+        for folder in folders.values():
+            folder.mkdir(mode=0o700)
+        if files:
+            for kernel in ("candidate", "examiner"):
+                shutil.copytree(
+                    files, folders[kernel], dirs_exist_ok=True, ignore=shutil.ignore_patterns("*.ipynb", ".*")
+                )
+        yield folders
+    finally:
+        shutil.rmtree(root, ignore_errors=True)
