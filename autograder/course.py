@@ -97,12 +97,15 @@ class Course:
         By name.
     preload : tuple of str
         Modules that a warm kernel has imported before it is asked for.
+    holdout_seed : int
+        Seed of the stand-in pictures on which models are judged; students do not know it.
     """
 
     root: Path
     title: str
     assignments: tuple[Assignment, ...]
     preload: tuple[str, ...]
+    holdout_seed: int = 0
 
     @property
     def source(self) -> Path:
@@ -205,7 +208,7 @@ def load_course(root: Path) -> Course:
     root = root.resolve()
     path = root / SETTINGS
     settings = _read(path)
-    _allow(settings, {"title", "preload", "limits", "assignments"}, where="", path=path)
+    _allow(settings, {"title", "preload", "holdout_seed", "limits", "assignments"}, where="", path=path)
     limits = _limits(settings, Limits(), where="", path=path)
     overrides = _table(settings, "assignments", where="", path=path)
     found = _find_assignments(root / "source", limits)
@@ -220,6 +223,7 @@ def load_course(root: Path) -> Course:
         title=_title(settings, root, path),
         assignments=tuple(_override(assignment, overrides, path) for assignment in found),
         preload=_preload(settings, path),
+        holdout_seed=_holdout_seed(settings, path),
     )
 
 
@@ -286,6 +290,13 @@ def _preload(settings: Mapping[str, Any], path: Path) -> tuple[str, ...]:
         if not all(part.isidentifier() for part in name.split(".")):
             raise CourseError(f"{path}: preload names {name!r}, which is no module's name.")
     return tuple(modules)
+
+
+def _holdout_seed(settings: Mapping[str, Any], path: Path) -> int:
+    seed = settings.get("holdout_seed", 0)
+    if type(seed) is not int or not 0 <= seed < 2**31:
+        raise CourseError(f"{path}: holdout_seed is {seed!r}; it must be a whole number from 0 to 2147483647.")
+    return seed
 
 
 def _table(settings: Mapping[str, Any], key: str, *, where: str, path: Path) -> dict[str, Any]:

@@ -20,10 +20,14 @@ from types import TracebackType
 
 from autograder.kernels.server import Request
 
-DEFAULT_MODULES = (
+KERNEL_MODULES = (
     "ipykernel.kernelapp",
     "ipykernel.ipkernel",
     "ipykernel.zmqshell",
+)
+"""What every warm kernel has imported; without it nothing would be warm."""
+
+DEFAULT_MODULES = (
     "matplotlib.pyplot",
     "keras",
     "tensorflow",
@@ -33,9 +37,10 @@ DEFAULT_MODULES = (
     "coursekit.runtime",
     "coursekit.targets",
     "autograder.sealed.candidate",
+    "autograder.sealed.examiner",
 )
 """
-What a warm kernel has imported when nothing else is said.
+What a warm kernel has imported besides, when nothing else is said.
 
 Not ``matplotlib_inline.backend_inline``: it ties itself to the kernel in which it is imported.
 """
@@ -145,7 +150,7 @@ class ForkServer:
     Parameters
     ----------
     modules : sequence of str
-        What to import before the first fork.
+        What to import before the first fork, besides :data:`KERNEL_MODULES`.
     environment : mapping, optional
         Added to this process's environment for the server; a kernel gets its own with its request.
 
@@ -164,7 +169,15 @@ class ForkServer:
             listener.listen(256)
             with self._log.open("wb") as log:
                 self._process = subprocess.Popen(
-                    [sys.executable, "-m", __package__ + ".server", "--listener", str(listener.fileno()), *modules],
+                    [
+                        sys.executable,
+                        "-m",
+                        __package__ + ".server",
+                        "--listener",
+                        str(listener.fileno()),
+                        *KERNEL_MODULES,
+                        *modules,
+                    ],
                     stdin=subprocess.PIPE,
                     stdout=subprocess.DEVNULL,
                     stderr=log,

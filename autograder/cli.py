@@ -1,0 +1,341 @@
+"""The command line: thin, because each command is a function elsewhere."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+from autograder.course import Course, CourseError, find_course, load_course
+
+app = typer.Typer(
+    help="Build the notebooks of a course, mark what students hand in, and look at what came of it.",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+console = Console()
+errors = Console(stderr=True)
+
+_WRONG_USAGE = 2
+_INTERRUPTED = 130
+
+
+class Profile(StrEnum):
+    """How large trainings are."""
+
+    CPU = "cpu"
+    GPU = "gpu"
+
+
+class Source(StrEnum):
+    """Where data come from."""
+
+    REAL = "real"
+    STANDIN = "standin"
+
+
+class Format(StrEnum):
+    """What grades are written as."""
+
+    CSV = "csv"
+
+
+Names = Annotated[
+    list[str] | None, typer.Argument(metavar="[ASSIGNMENT]...", help="Which assignments; all when none is named.")
+]
+
+
+@app.callback()
+def _course_option(
+    context: typer.Context,
+    course: Annotated[
+        Path | None,
+        typer.Option(help="The course's folder; else the nearest one with a course.toml, from here upwards."),
+    ] = None,
+) -> None:
+    context.obj = course
+
+
+def _course(context: typer.Context) -> Course:
+    return load_course(context.obj if context.obj is not None else find_course(Path.cwd()))
+
+
+@app.command(epilog="Example: `autograder build 08_cnn`")
+def build(
+    context: typer.Context,
+    names: Names = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Write nothing; exit with 1 if something is out of date.")
+    ] = False,
+) -> None:
+    """Make `release/` from `source/`."""
+    from autograder.build import build as build_release
+
+    course = _course(context)
+    changes = build_release(course, course.select(names or ()), check=check)
+    for change in changes:
+        console.print(f"{change.kind.value:8} {change.path.relative_to(course.root)}", highlight=False)
+    if not changes:
+        console.print("release/ is up to date.")
+    elif check:
+        errors.print("release/ is out of date: run 'autograder build'.")
+        raise typer.Exit(1)
+
+
+@app.command(epilog="Example: `autograder solve 05_convolution_by_hand`")
+def solve(context: typer.Context, names: Names = None) -> None:
+    """Run the masters and write `solutions/`, with outputs and pictures."""
+    from autograder.solve import solve as solve_masters
+
+    course = _course(context)
+    for path in solve_masters(
+        course, course.select(names or ()), progress=lambda line: console.print(line, highlight=False)
+    ):
+        console.print(f"wrote {path.relative_to(course.root)}", highlight=False)
+
+
+@app.command(epilog="Example: `autograder check cnn.ipynb`")
+def check(
+    notebook: Annotated[Path, typer.Argument(help="A notebook that was handed out, with your answers.")],
+    timeout: Annotated[float, typer.Option(help="Seconds that a cell may take.")] = 120.0,
+) -> None:
+    """Run a notebook's visible tests, as a student does before handing in."""
+    from autograder.notebook import NotebookError
+    from autograder.selfcheck import check as check_notebook
+    from autograder.selfcheck import render
+
+    try:
+        with console.status("starting") as status:
+            report = check_notebook(notebook, timeout=timeout, progress=status.update)
+    except NotebookError as error:
+        errors.print(f"[red]{error}[/]", highlight=False)
+        raise typer.Exit(1) from None
+    console.print(render(report))
+    raise typer.Exit(0 if report.passed else 1)
+
+
+@app.command(epilog="Example: `autograder sample --to /tmp/try && autograder --course /tmp/try grade`")
+def sample(
+    context: typer.Context,
+    names: Names = None,
+    to: Annotated[
+        Path | None, typer.Option(help="Make a course folder of its own there; else the course's own.")
+    ] = None,
+) -> None:
+    """Write a class of made-up students, each a described case, into `submitted/`."""
+    from autograder.sample import write_class
+
+    course = _course(context)
+    written = write_class(course, course.select(names or ()), to or course.root)
+    students = {path.parent.parent.name for path in written}
+    console.print(f"{len(written)} submissions of {len(students)} students in {(to or course.root) / 'submitted'}")
+
+
+@app.command(
+    epilog="Examples: `autograder grade`, `autograder grade 08_cnn --student 'a*' --jobs 4`, "
+    "`autograder grade --force --json verdicts.json`. Exit code 0: every submission was graded; 1: some could not be "
+    "(each is named, the others are graded); 2: wrong usage."
+)
+def grade(
+    context: typer.Context,
+    names: Names = None,
+    student: Annotated[str, typer.Option(metavar="GLOB", help="Only students whose name fits this pattern.")] = "*",
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="Submissions at the same time; else one for each core.")
+    ] = None,
+    profile: Annotated[Profile, typer.Option(help="How large trainings are.")] = Profile.CPU,
+    data: Annotated[
+        Source | None, typer.Option(help="Pin where data come from; else real data if they are there.")
+    ] = None,
+    cell_timeout: Annotated[float | None, typer.Option(metavar="S", min=0.1, help="Seconds for one cell.")] = None,
+    notebook_timeout: Annotated[
+        float | None, typer.Option(metavar="S", min=0.1, help="Seconds for one notebook.")
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Grade again what has not changed since it was graded.")
+    ] = False,
+    json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the verdicts there.")] = None,
+) -> None:
+    """Mark what is in `submitted/`; a second call goes on where the first one stopped."""
+    from autograder.grading import Settings, find_submissions, preload
+    from autograder.grading import grade as grade_submissions
+    from autograder.kernels.process import shared_server
+    from autograder.verdict import Status
+
+    course = _course(context)
+    submissions = find_submissions(course, course.select(names or ()), student)
+    if not submissions:
+        errors.print(f"Nothing to grade in {course.submitted} for this choice.", highlight=False)
+        raise typer.Exit(_WRONG_USAGE)
+    workers = jobs or os.cpu_count() or 1
+    # Started now, so that it imports while papers are made.
+    shared_server(preload(course, submissions))
+    settings = Settings(
+        environment=_environment(profile, data),
+        examiner_environment=(("COURSE_HOLDOUT_SEED", str(course.holdout_seed)),),
+        threads=max(1, (os.cpu_count() or 1) // workers),
+        cell_timeout=cell_timeout,
+        notebook_timeout=notebook_timeout,
+    )
+    executor = ThreadPoolExecutor(workers)
+    with _interruptible(executor), _progress(len(submissions)) as tell:
+        verdicts = grade_submissions(course, submissions, settings, executor, force=force, tell=tell)
+    executor.shutdown()
+    if json_file is not None:
+        json_file.write_text(json.dumps([_record(verdict) for verdict in verdicts], indent=1, ensure_ascii=False))
+    console.print(_summary(verdicts))
+    failed = [verdict for verdict in verdicts if verdict.status is Status.FAILED]
+    for verdict in failed:
+        errors.print(f"[red]not graded[/] {verdict.student} {verdict.assignment}: {verdict.message}", highlight=False)
+    raise typer.Exit(1 if failed else 0)
+
+
+@app.command(epilog="Example: `autograder export --to csv --output grades.csv`")
+def export(
+    context: typer.Context,
+    to: Annotated[Format, typer.Option(help="What to write.")] = Format.CSV,
+    output: Annotated[Path | None, typer.Option(metavar="FILE", help="Where; else grades.csv in the course.")] = None,
+) -> None:
+    """Write the gradebook's scores for other programs."""
+    from autograder.export import export_csv
+
+    course = _course(context)
+    path = output or course.root / f"grades.{to.value}"
+    count = export_csv(course, path)
+    console.print(f"{count} rows in {path}", highlight=False)
+
+
+@app.command(epilog="Example: `autograder report`")
+def report(context: typer.Context) -> None:
+    """Write the report that instructors look at: one HTML file."""
+    from autograder.report import write_report
+
+    console.print(f"Report: {write_report(_course(context))}", highlight=False, soft_wrap=True)
+
+
+def _environment(profile: Profile, data: Source | None) -> tuple[tuple[str, str], ...]:
+    folder = os.environ.get("COURSE_DATA")
+    pairs = {
+        "COURSE_PROFILE": profile.value,
+        "COURSE_DATA_SOURCE": data.value if data else os.environ.get("COURSE_DATA_SOURCE"),
+        "COURSE_DATA": str(Path(folder).resolve()) if folder else None,
+    }
+    return tuple((name, value) for name, value in pairs.items() if value)
+
+
+@contextlib.contextmanager
+def _interruptible(executor: ThreadPoolExecutor) -> Iterator[None]:
+    """On Ctrl-C: start nothing more, keep what is recorded, leave at once; the fork server ends with this process."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        executor.shutdown(wait=False, cancel_futures=True)
+        errors.print("\nInterrupted. What is graded is kept; the same command goes on where this one stopped.")
+        sys.stderr.flush()
+        os._exit(_INTERRUPTED)
+
+
+@contextlib.contextmanager
+def _progress(total: int) -> Iterator[Any]:
+    """Show a progress bar on a terminal, plain lines elsewhere."""
+    if not console.is_terminal:
+        done = 0
+
+        def tell_line(step: Any, verdict: Any) -> None:
+            nonlocal done
+            done += 1
+            print(f"[{done}/{total}] {step.value} {_line(verdict)}", flush=True)
+
+        yield tell_line
+        return
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console) as bar:
+        task = bar.add_task("grading", total=total)
+
+        def tell_bar(_step: Any, verdict: Any) -> None:
+            bar.update(task, advance=1, description=f"{verdict.student} {verdict.assignment}"[:40])
+
+        yield tell_bar
+
+
+def _line(verdict: Any) -> str:
+    score = f"{verdict.score:g}/{verdict.max_score:g}"
+    who = f"{verdict.student} {verdict.assignment}/{verdict.notebook}"
+    return f"{who} {verdict.status.value} {score} {verdict.seconds:.1f} s"
+
+
+def _record(verdict: Any) -> dict[str, Any]:
+    """Give a verdict as ``--json`` writes it."""
+    return {
+        "student": verdict.student,
+        "assignment": verdict.assignment,
+        "notebook": verdict.notebook,
+        "status": verdict.status.value,
+        "message": verdict.message,
+        "score": verdict.score,
+        "max_score": verdict.max_score,
+        "seconds": round(verdict.seconds, 3),
+        "cells": [
+            {
+                "grade_id": cell.grade_id,
+                "score": cell.score,
+                "max_score": cell.max_score,
+                "outcome": cell.outcome.value,
+                "message": cell.message,
+            }
+            for cell in verdict.cells
+        ],
+    }
+
+
+def _summary(verdicts: list[Any]) -> Table:
+    """Show the scores: students down, assignments across."""
+    assignments = sorted({verdict.assignment for verdict in verdicts})
+    table = Table(title="Scores")
+    table.add_column("student")
+    for assignment in assignments:
+        table.add_column(assignment, justify="right")
+    for student in sorted({verdict.student for verdict in verdicts}):
+        row = []
+        for assignment in assignments:
+            own = [v for v in verdicts if v.student == student and v.assignment == assignment]
+            score, most = sum(v.score for v in own), sum(v.max_score for v in own)
+            failed = any(v.status.value == "failed" for v in own)
+            row.append("" if not own else "[red]failed[/]" if failed else f"{score:g}/{most:g}")
+        table.add_row(student, *row)
+    return table
+
+
+def main() -> None:
+    """Run the command line."""
+    from autograder.gradebook import GradebookError
+    from autograder.kernels.process import ForkServerError
+
+    try:
+        app()
+    except (CourseError, GradebookError, ForkServerError) as error:
+        errors.print(f"[red]{error}[/]", highlight=False, soft_wrap=True)
+        sys.exit(_WRONG_USAGE)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(128 + signal.SIGPIPE)

@@ -1,0 +1,301 @@
+"""
+A grading run: submissions become papers, an executor turns papers into verdicts, the gradebook keeps them.
+
+One loop writes; the work in between is :func:`autograder.sealed.session.conduct`, a function of plain values that any
+:class:`concurrent.futures.Executor` can run. Each verdict is kept as it comes, with a fingerprint of all that it
+was made from, so that a run that was cut off goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Executor, Future, as_completed
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+
+from nbformat import NotebookNode
+
+from autograder.build import read_master, supporting_files, write_file
+from autograder.course import Assignment, Course, CourseError, Limits, NotebookSource
+from autograder.gradebook import Gradebook, GradebookError, open_gradebook, submission_time
+from autograder.kernels.kernel import KernelError
+from autograder.kernels.process import ForkServerError
+from autograder.paper import Paper, PaperCell, SubmissionError, blank, build_paper, read_submission
+from autograder.sealed.session import Conditions, conduct
+from autograder.verdict import CellVerdict, Outcome, Status, Verdict
+
+_OURS = frozenset({"coursekit", "autograder"})
+_KERAS = frozenset({"keras", "tensorflow"})
+
+
+class Step(StrEnum):
+    """What a run tells of while it goes on."""
+
+    KEPT = "kept"
+    GRADED = "graded"
+
+
+@dataclass(frozen=True)
+class Submission:
+    """
+    One notebook of one student.
+
+    Attributes
+    ----------
+    student : str
+        Name of the student's folder.
+    assignment : Assignment
+        What was handed in.
+    notebook : NotebookSource
+        Its master.
+    path : Path
+        Where the file is, or should be.
+    """
+
+    student: str
+    assignment: Assignment
+    notebook: NotebookSource
+    path: Path
+
+
+@dataclass(frozen=True)
+class Settings:
+    """
+    How a run grades.
+
+    Attributes
+    ----------
+    environment : tuple of (str, str)
+        Variables for both kernels: profile, data source.
+    examiner_environment : tuple of (str, str)
+        Variables for the examiner alone: the seed of the hold-out pictures.
+    threads : int
+        Threads that TensorFlow and NumPy may use in a kernel; of no influence on a score, so no part of a fingerprint.
+    cell_timeout, notebook_timeout : float or None
+        Seconds, in place of the course's own limits.
+    """
+
+    environment: tuple[tuple[str, str], ...] = ()
+    examiner_environment: tuple[tuple[str, str], ...] = ()
+    threads: int = 1
+    cell_timeout: float | None = None
+    notebook_timeout: float | None = None
+
+    def limits(self, assignment: Assignment) -> Limits:
+        """Give the limits of an assignment in this run."""
+        given = {"cell_timeout": self.cell_timeout, "notebook_timeout": self.notebook_timeout}
+        return replace(assignment.limits, **{name: value for name, value in given.items() if value is not None})
+
+
+def find_submissions(course: Course, assignments: Sequence[Assignment], students: str = "*") -> list[Submission]:
+    """
+    List what is to be graded: every notebook of every assignment folder of every student under ``submitted/``.
+
+    Parameters
+    ----------
+    course : Course
+        Where to look.
+    assignments : sequence of Assignment
+        Which assignments.
+    students : str
+        Shell pattern for students' names.
+
+    Raises
+    ------
+    CourseError
+        There is no ``submitted/`` folder.
+    """
+    if not course.submitted.is_dir():
+        raise CourseError(
+            f"There is no folder {course.submitted}. Put submissions there as <student>/<assignment>/<notebook>.ipynb, "
+            "or make a class to try things out with 'autograder sample'."
+        )
+    found = []
+    for folder in sorted(course.submitted.iterdir()):
+        if not folder.is_dir() or folder.name.startswith(".") or not fnmatch.fnmatchcase(folder.name, students):
+            continue
+        for assignment in assignments:
+            place = folder / assignment.name
+            if place.is_dir():
+                found += [
+                    Submission(folder.name, assignment, notebook, place / notebook.path.name)
+                    for notebook in assignment.notebooks
+                ]
+    return found
+
+
+def preload(course: Course, submissions: Sequence[Submission]) -> tuple[str, ...]:
+    """
+    Give the modules that warm kernels should have for these submissions.
+
+    Those of the course whose package a master names, or that belong to the repository itself: who grades an assignment
+    without TensorFlow need not wait for it. A kernel that needs another one imports it then.
+    """
+    texts = [notebook.path.read_text(encoding="utf-8") for notebook in {s.notebook for s in submissions}]
+    packages = {name.partition(".")[0] for name in course.preload}
+    named = {package for package in packages if any(package in text for text in texts)} | _OURS
+    # Keras brings TensorFlow along, wherever only one of the two is named.
+    if named & _KERAS:
+        named |= _KERAS
+    return tuple(name for name in course.preload if name.partition(".")[0] in named)
+
+
+def grade(
+    course: Course,
+    submissions: Sequence[Submission],
+    settings: Settings,
+    executor: Executor,
+    *,
+    force: bool = False,
+    tell: Callable[[Step, Verdict], None] = lambda _step, _verdict: None,
+) -> list[Verdict]:
+    """
+    Grade submissions and keep the verdicts in the gradebook.
+
+    Parameters
+    ----------
+    course : Course
+        Whose gradebook, and where executed notebooks go.
+    submissions : sequence of Submission
+        What :func:`find_submissions` gave.
+    settings : Settings
+        How.
+    executor : Executor
+        Where papers are run.
+    force : bool
+        Grade again what was graded from the same submission, master and settings before.
+    tell : callable
+        Called with each verdict as it is there.
+
+    Returns
+    -------
+    list of Verdict
+        One for each submission, in their order; ``executed`` is empty for those kept from an earlier run.
+
+    Raises
+    ------
+    CourseError, GradebookError
+        A master or the gradebook is not as it should be.
+    """
+    verdicts: dict[Submission, Verdict] = {}
+    assignments = list(dict.fromkeys(submission.assignment for submission in submissions))
+    masters = {notebook: read_master(notebook.path) for assignment in assignments for notebook in assignment.notebooks}
+    files = {assignment: _files_print(assignment) for assignment in assignments}
+    with open_gradebook(course) as gradebook:
+        gradebook.sync(assignments)
+        stored = {assignment.name: gradebook.recorded(assignment.name) for assignment in assignments}
+        running: dict[Future[Verdict], tuple[Submission, str]] = {}
+        for submission in submissions:
+            paper = _paper(submission, masters[submission.notebook])
+            fingerprint = _fingerprint(paper, settings, submission.assignment, files[submission.assignment])
+            earlier = stored[submission.assignment.name].get((submission.student, submission.notebook.name))
+            if earlier is not None and earlier.fingerprint == fingerprint and not force:
+                verdicts[submission] = earlier.verdict
+                tell(Step.KEPT, earlier.verdict)
+            elif isinstance(paper, Verdict):
+                verdicts[submission] = _keep(course, gradebook, submission, paper, fingerprint)
+                tell(Step.GRADED, paper)
+            else:
+                future = executor.submit(
+                    conduct, paper, settings.limits(submission.assignment), _conditions(submission, settings)
+                )
+                running[future] = (submission, fingerprint)
+        for future in as_completed(running):
+            submission, fingerprint = running[future]
+            try:
+                verdict = future.result()
+            except (KernelError, ForkServerError, OSError) as error:
+                # The machine's failure, not the student's. Without a fingerprint the next call grades it again.
+                message = f"The notebook could not be run on this machine: {error} Grade again."
+                verdict = _without_run(
+                    submission, masters[submission.notebook], Status.FAILED, Outcome.NOT_REACHED, message
+                )
+                fingerprint = ""
+            verdicts[submission] = _keep(course, gradebook, submission, verdict, fingerprint)
+            tell(Step.GRADED, verdict)
+    return [verdicts[submission] for submission in submissions]
+
+
+def _paper(submission: Submission, master: NotebookNode) -> Paper | Verdict:
+    """Make a paper; a submission that cannot be one has its verdict already."""
+    if not submission.path.exists():
+        others = sorted(path.name for path in submission.path.parent.glob("*.ipynb"))
+        found = f" There is {', '.join(others)}: rename it and hand it in again." if others else ""
+        message = f"{submission.path.name} was not handed in.{found}"
+        return _without_run(submission, master, Status.GRADED, Outcome.MISSING, message)
+    try:
+        submission_time(submission.path.parent)
+        return build_paper(
+            master,
+            read_submission(submission.path),
+            student=submission.student,
+            assignment=submission.assignment.name,
+            notebook=submission.notebook.name,
+        )
+    except (SubmissionError, GradebookError) as error:
+        return _without_run(submission, master, Status.FAILED, Outcome.ERROR, str(error))
+
+
+def _without_run(
+    submission: Submission, master: NotebookNode, status: Status, outcome: Outcome, message: str
+) -> Verdict:
+    cells = tuple(CellVerdict(cell.grade_id, 0.0, cell.points, outcome, message) for cell in _graded(blank(master)))
+    return Verdict(submission.student, submission.assignment.name, submission.notebook.name, status, message, cells)
+
+
+def _graded(cells: Iterable[PaperCell]) -> Iterator[PaperCell]:
+    return (cell for cell in cells if cell.is_graded)
+
+
+def _keep(course: Course, gradebook: Gradebook, submission: Submission, verdict: Verdict, fingerprint: str) -> Verdict:
+    """Write what came of a submission: first the executed notebook, then, in one transaction, the points."""
+    folder = course.autograded / submission.student / submission.assignment.name
+    path = folder / submission.notebook.path.name
+    if verdict.executed:
+        write_file(path, verdict.executed.encode())
+    elif path.exists():
+        path.unlink()  # of an earlier, readable submission: it must not pass for this one
+    gradebook.record(verdict, fingerprint, timestamp=_handed_in(submission.path.parent))
+    return verdict
+
+
+def _conditions(submission: Submission, settings: Settings) -> Conditions:
+    threads = str(settings.threads)
+    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
+    return Conditions(
+        environment={**dict.fromkeys(names, threads), **dict(settings.environment)},
+        examiner_environment=dict(settings.examiner_environment),
+        files=str(submission.notebook.path.parent),
+    )
+
+
+def _fingerprint(paper: Paper | Verdict, settings: Settings, assignment: Assignment, files: str) -> str:
+    """Identify all that a verdict is made from: answers, master, files beside it, settings, limits, versions."""
+    made_from = (paper, settings.environment, settings.examiner_environment, settings.limits(assignment), files)
+    return hashlib.sha256(repr((made_from, _versions())).encode()).hexdigest()
+
+
+@cache
+def _versions() -> tuple[str, ...]:
+    return tuple(version(name) for name in ("deep-learning-course", "tensorflow", "keras", "numpy"))
+
+
+def _files_print(assignment: Assignment) -> str:
+    digest = hashlib.sha256()
+    for name, path in sorted(supporting_files(assignment)):
+        digest.update(f"{name}\0{path.stat().st_size}\0".encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def _handed_in(folder: Path) -> datetime | None:
+    try:
+        return submission_time(folder)
+    except GradebookError:
+        return None  # told already: such a submission is not graded

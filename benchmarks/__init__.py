@@ -1,0 +1,1 @@
+"""Measurements of the grader, beside those of nbgrader on the same submissions."""
