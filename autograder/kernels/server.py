@@ -71,6 +71,7 @@ def main() -> None:
     parser.add_argument("--listener", type=int, required=True, help="file descriptor of a listening Unix socket")
     parser.add_argument("modules", nargs="*", help="modules to import before the first fork")
     arguments = parser.parse_args()
+    _do_without_debugger()
     for module in arguments.modules:
         importlib.import_module(module)
     _rehearse()
@@ -78,6 +79,13 @@ def main() -> None:
     gc.collect()
     gc.freeze()
     Server(socket.socket(fileno=arguments.listener)).run()
+
+
+def _do_without_debugger() -> None:
+    """Let ipykernel find no debugger: importing it would be half of what a forked kernel needs to be ready."""
+    sys.modules["debugpy"] = None  # type: ignore[assignment]
+    importlib.import_module("ipykernel.debugger")
+    del sys.modules["debugpy"]
 
 
 def _rehearse() -> None:
