@@ -251,11 +251,12 @@ def build_paper(
     managed = [cell.grade_id for cell in frame if cell.grade_id]
     chosen, remarks = _choose(submission, managed)
     followers = _followers(submission, chosen)
-    cells = list(_own_cells(followers.get("", ()), "start"))
+    known = set(managed)
+    cells = list(_own_cells(followers.get("", ()), "start", known))
     for cell in frame:
         answer = chosen.get(cell.grade_id)
         cells.append(_fill(cell, None if answer is None else submission[answer].source))
-        cells.extend(_own_cells(followers.get(cell.grade_id, ()), cell.cell_id))
+        cells.extend(_own_cells(followers.get(cell.grade_id, ()), cell.cell_id, known))
     return Paper(student, assignment, notebook, tuple(cells), json.dumps(master.metadata), tuple(remarks))
 
 
@@ -360,9 +361,12 @@ def _followers(submission: Sequence[SubmittedCell], chosen: dict[str, int]) -> d
     return followers
 
 
-def _own_cells(cells: Iterable[SubmittedCell], neighbour: str) -> Iterator[PaperCell]:
+def _own_cells(cells: Iterable[SubmittedCell], neighbour: str, known: set[str]) -> Iterator[PaperCell]:
     for number, cell in enumerate(cells, start=1):
-        owner = Owner.CANDIDATE if cell.cell_type == "code" else Owner.NOBODY
+        # A second cell with a grade id of the master's does not count, so it must not run either: run, an untouched copy
+        # would undo the answer above it.
+        runs = cell.cell_type == "code" and cell.grade_id not in known
+        owner = Owner.CANDIDATE if runs else Owner.NOBODY
         # A cell id has at most 64 characters.
         yield PaperCell(f"{neighbour[:48]}-own-{number}", cell.cell_type, cell.source, Role.OWN, owner)
 
