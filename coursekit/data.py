@@ -1,0 +1,302 @@
+"""The pictures of the course: read from a data folder, or drawn on the spot.
+
+Two environment variables steer it: ``$COURSE_DATA`` is a folder with one ``<name>.npz`` a data set, and
+``$COURSE_DATA_SOURCE`` (``real`` or ``standin``) pins the source. Without either the course works with no network and no
+files at all: a stand-in is drawn.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from zipfile import BadZipFile
+
+import numpy as np
+
+from coursekit.litter import draw_litter
+from coursekit.stripes import draw_stripes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    Pictures = NDArray[Any]
+    Labels = NDArray[np.int64]
+    Drawer = Callable[[int, int, int], tuple[NDArray[np.uint8], Labels]]
+
+__all__ = ["DataError", "Dataset", "Source", "holdout", "load", "source", "stripes"]
+
+Source = Literal["folder", "stand-in"]
+
+
+class DataError(Exception):
+    """A data set that cannot be had; the message names the file and the remedy."""
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Pictures and labels of one data set, split in three.
+
+    Pictures are raw: uint8 grey levels from 0 to 255, (N, 50, 50) for `litter`. Labels are int64, (N,), and index
+    `class_names`.
+    """
+
+    name: str
+    source: Source
+    x_train: Pictures
+    y_train: Labels
+    x_val: Pictures
+    y_val: Labels
+    x_test: Pictures
+    y_test: Labels
+    class_names: tuple[str, ...]
+
+
+class _Split(NamedTuple):
+    """How many pictures a drawn split has, how many of them show the minority class, and the seed that draws it."""
+
+    pictures: int
+    positives: int
+    seed: int
+
+
+class _StandIn(NamedTuple):
+    """A data set that is drawn: by what, and how its splits look."""
+
+    draw: Drawer
+    train: _Split
+    val: _Split
+    test: _Split
+    holdout: _Split
+
+
+# The shares of bottles are those of the set the lecture shows: 37 % in training and validation (56 of 150), 21 % in the
+# test split (32 of 150). The seeds of the splits are all negative, those of the hold-out set never: no seed that a grader
+# may choose draws a picture that somebody has trained on.
+_STAND_INS = {
+    "litter": _StandIn(
+        draw=draw_litter,
+        train=_Split(1200, 444, -1),
+        val=_Split(150, 56, -2),
+        test=_Split(150, 32, -3),
+        holdout=_Split(300, 64, 20_231_122),
+    ),
+}
+_CLASS_NAMES = {
+    "litter": ("no bottle", "bottle"),
+    "mnist": tuple("0123456789"),
+    "cifar10": ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"),
+}
+_SHAPES = {"litter": (50, 50), "mnist": (28, 28), "cifar10": (32, 32, 3)}
+
+
+def load(name: str) -> Dataset:
+    """Load a data set from the best source at hand, and say in one line which one it was.
+
+    The arrays are the caller's own: writing to them changes nothing for the next call.
+
+    Parameters
+    ----------
+    name
+        The data set, such as ``"litter"``.
+
+    Returns
+    -------
+    Dataset
+        Raw pictures and integer labels for training, validation and test.
+
+    Raises
+    ------
+    DataError
+        If the data set is unknown, cannot be had from the pinned source, or its file is broken.
+    """
+    if source(name) == "folder":
+        dataset, remark = _from_folder(name)
+    else:
+        dataset, remark = _from_stand_in(name), "drawn by the course's stand-in"
+    sizes = f"{len(dataset.y_train)} training, {len(dataset.y_val)} validation and {len(dataset.y_test)} test pictures"
+    print(f"{name}: {sizes} ({remark})")
+    return dataset
+
+
+def source(name: str) -> Source:
+    """Say which source `load` would use, without reading or drawing anything.
+
+    Raises
+    ------
+    DataError
+        If no source has this data set, or ``$COURSE_DATA_SOURCE`` asks for one that has not.
+    """
+    pinned = os.environ.get("COURSE_DATA_SOURCE", "")
+    if pinned not in {"", "real", "standin"}:
+        raise DataError(f"COURSE_DATA_SOURCE is {pinned!r}: set it to 'real' or 'standin', or unset it")
+    if pinned == "standin":
+        if name not in _STAND_INS:
+            raise DataError(
+                f"there is no stand-in for {name!r} (only for {', '.join(_STAND_INS)}): unset COURSE_DATA_SOURCE"
+            )
+        return "stand-in"
+    path = _path(name)
+    if path is not None and path.is_file():
+        return "folder"
+    if pinned == "real":
+        wanted = "set COURSE_DATA to the folder that has" if path is None else f"there is no {path}: put there"
+        raise DataError(
+            f"COURSE_DATA_SOURCE is 'real', but {wanted} {name}.npz, or set COURSE_DATA_SOURCE to 'standin'"
+        )
+    if name not in _STAND_INS:
+        known = ", ".join(sorted(_CLASS_NAMES))
+        raise DataError(
+            f"no source has {name!r}: put {name}.npz into the folder that COURSE_DATA names (known: {known})"
+        )
+    return "stand-in"
+
+
+def holdout(name: str) -> tuple[Pictures, Labels]:
+    """Give pictures that nobody has trained on, in the same raw form as `load`.
+
+    From a data folder these are ``x_holdout, y_holdout`` where the file has them, else its test split. The stand-in draws
+    300 new ones from the integer ``$COURSE_HOLDOUT_SEED``, with the class shares of the test split.
+
+    Returns
+    -------
+    x, y
+        Raw pictures (N, ...) and int64 labels (N,).
+
+    Raises
+    ------
+    DataError
+        As `load`, and if ``$COURSE_HOLDOUT_SEED`` is not a whole number that is zero or more.
+    """
+    if source(name) == "folder":
+        path = _existing_path(name)
+        arrays = _read(path)
+        kind = "holdout" if "x_holdout" in arrays else "test"
+        return _split(name, path, arrays, kind)
+    split = _STAND_INS[name].holdout
+    return _copied(name, split._replace(seed=_holdout_seed(split.seed)))
+
+
+def stripes(count: int, *, size: int = 50, seed: int = 0) -> tuple[NDArray[np.float32], Labels]:
+    """Draw pictures with upright (label 0) or lying (label 1) stripes: a task for one single kernel.
+
+    Parameters
+    ----------
+    count
+        How many pictures; half of them of each class.
+    size
+        Height and width in pixels.
+    seed
+        The same seed gives the same pictures.
+
+    Returns
+    -------
+    x, y
+        Pictures (count, size, size), float32 in [0, 1], and labels (count,), int64.
+
+    Raises
+    ------
+    ValueError
+        If `count` is negative or `size` is below 12.
+    """
+    return draw_stripes(count, size, seed)
+
+
+def _holdout_seed(default: int) -> int:
+    text = os.environ.get("COURSE_HOLDOUT_SEED", "").strip()
+    if not text:
+        return default
+    if not (text.isascii() and text.isdecimal()):
+        raise DataError(f"COURSE_HOLDOUT_SEED is {text!r}: set it to a whole number that is zero or more, or unset it")
+    return int(text)
+
+
+@lru_cache(maxsize=8)
+def _drawn(name: str, split: _Split) -> tuple[NDArray[np.uint8], Labels]:
+    return _STAND_INS[name].draw(*split)
+
+
+def _copied(name: str, split: _Split) -> tuple[Pictures, Labels]:
+    # What is drawn once is kept; a caller who writes into an array must not change what the next one gets.
+    x, y = _drawn(name, split)
+    return x.copy(), y.copy()
+
+
+def _from_stand_in(name: str) -> Dataset:
+    stand_in = _STAND_INS[name]
+    x_train, y_train = _copied(name, stand_in.train)
+    x_val, y_val = _copied(name, stand_in.val)
+    x_test, y_test = _copied(name, stand_in.test)
+    return Dataset(name, "stand-in", x_train, y_train, x_val, y_val, x_test, y_test, _CLASS_NAMES[name])
+
+
+def _path(name: str) -> Path | None:
+    folder = os.environ.get("COURSE_DATA", "")
+    if not folder:
+        return None
+    if not Path(folder).is_dir():
+        raise DataError(f"COURSE_DATA is {folder!r}, which is not a folder: mend or unset it")
+    return Path(folder) / f"{name}.npz"
+
+
+def _existing_path(name: str) -> Path:
+    path = _path(name)
+    if path is None:
+        raise DataError(f"set COURSE_DATA to the folder that has {name}.npz")
+    return path
+
+
+def _read(path: Path) -> dict[str, Pictures]:
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return {key: file[key] for key in file.files}
+    except (OSError, ValueError, BadZipFile, AttributeError) as error:
+        raise DataError(
+            f"{path} cannot be read ({error}): replace it with a file that np.savez_compressed wrote"
+        ) from error
+
+
+def _split(name: str, path: Path, arrays: dict[str, Pictures], kind: str) -> tuple[Pictures, Labels]:
+    """Take one split out of a file's arrays, checked."""
+    missing = [key for key in (f"x_{kind}", f"y_{kind}") if key not in arrays]
+    if missing:
+        raise DataError(f"{path} has no {' and no '.join(missing)}: it needs x_train, y_train, x_test and y_test")
+    x, y = arrays[f"x_{kind}"], arrays[f"y_{kind}"]
+    if y.ndim != 1 or len(x) != len(y) or y.dtype.kind not in "iu":
+        raise DataError(
+            f"{path}: y_{kind} is {y.dtype} of shape {y.shape} for x_{kind} of shape {x.shape}: "
+            "write one whole-number label a picture"
+        )
+    if name in _SHAPES and (x.dtype != np.uint8 or x.shape[1:] != _SHAPES[name]):
+        wanted = ", ".join(map(str, ("N", *_SHAPES[name])))
+        raise DataError(f"{path}: x_{kind} is {x.dtype} of shape {x.shape}: write it as uint8 of shape ({wanted})")
+    return x, y.astype(np.int64)
+
+
+def _from_folder(name: str) -> tuple[Dataset, str]:
+    path = _existing_path(name)
+    arrays = _read(path)
+    x_train, y_train = _split(name, path, arrays, "train")
+    x_test, y_test = _split(name, path, arrays, "test")
+    remark = f"from {path.name} in the data folder"
+    if "x_val" in arrays:
+        x_val, y_val = _split(name, path, arrays, "val")
+    else:
+        kept = len(y_train) - len(y_train) // 10
+        x_val, y_val = x_train[kept:], y_train[kept:]
+        x_train, y_train = x_train[:kept], y_train[:kept]
+        remark += "; it has no validation split: the last 10 % of its training pictures serve"
+    names = _names(name, arrays, y_train)
+    return Dataset(name, "folder", x_train, y_train, x_val, y_val, x_test, y_test, names), remark
+
+
+def _names(name: str, arrays: dict[str, Pictures], y: Labels) -> tuple[str, ...]:
+    if "class_names" in arrays:
+        return tuple(str(text) for text in arrays["class_names"])
+    if name in _CLASS_NAMES:
+        return _CLASS_NAMES[name]
+    return tuple(str(label) for label in range(int(y.max(initial=-1)) + 1))

@@ -1,0 +1,552 @@
+"""
+Pictures of what the notebooks are about: images, kernels, feature maps, curves, confusion matrices.
+
+Every function makes one new Matplotlib figure and returns it; a notebook's cell ends in ``plt.show()``. The colours are
+those of Okabe and Ito, which people with any kind of colour vision can tell apart; no line relies on colour alone.
+"""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import numpy as np
+import numpy.typing as npt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
+from matplotlib.ticker import MaxNLocator
+
+__all__ = ["COLOURS", "confusion_matrix", "curves", "feature_maps", "image_grid", "kernels", "training_curves"]
+
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000", "#F0E442")
+"""The palette of Okabe and Ito (https://jfly.uni-koeln.de/color/), the ones that show best on white first."""
+
+_DASHES: tuple[Any, ...] = ("-", "--", "-.", ":", (0, (6, 1, 1, 1, 1, 1)), (0, (1, 3)), (0, (8, 4)), (0, (3, 1, 1, 1)))
+_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+_WIDTH = 9.0  # inches: the text column of a notebook
+_NARROWEST = 2.6  # inches: room for the labels of a single small picture
+_LINE = 0.25  # inches: a line of text above a picture
+_CHARACTERS_PER_INCH = 11  # of a figure's title
+
+Array = npt.NDArray[Any]
+
+
+def image_grid(
+    images: npt.ArrayLike | Sequence[npt.ArrayLike],
+    titles: Sequence[object] | None = None,
+    *,
+    columns: int = 6,
+    cmap: str = "gray",
+    title: str | None = None,
+) -> Figure:
+    """
+    Show pictures side by side, all on the same scale of brightness.
+
+    Parameters
+    ----------
+    images : array_like or sequence of array_like
+        Pictures of shape (height, width), (height, width, 1) or (height, width, 3); their sizes may differ. Pictures
+        of uint8 are shown from 0 to 255, fractions within 0 to 1 from 0 to 1; any other range is stretched from the
+        smallest to the largest value.
+    titles : sequence, optional
+        What stands above each picture.
+    columns : int
+        Pictures in a row, at most.
+    cmap : str
+        Matplotlib's name of the colours for pictures of one channel.
+    title : str, optional
+        What stands above all.
+
+    Returns
+    -------
+    Figure
+
+    Raises
+    ------
+    ValueError
+        When there is no picture, one has another shape, or the titles are too few or too many.
+    """
+    pictures = [_picture(image) for image in images]  # type: ignore[union-attr]
+    if not pictures:
+        raise ValueError("There is no picture to show.")
+    labels = _labels(titles, len(pictures), "titles") or [""] * len(pictures)
+    low, high = _range(pictures)
+    ratios = {picture.shape[0] / picture.shape[1] for picture in pictures}
+    figure, axes = _grid(len(pictures), columns, cell=1.8, ratio=max(ratios), head=any(labels), title=title)
+    if len(ratios) > 1:
+        # The compressed layout takes all pictures for as wide as the narrowest.
+        figure.set_layout_engine("constrained")
+    for axis, picture, label in zip(axes, pictures, labels, strict=True):
+        shown = (picture - low) / (high - low) if picture.ndim == 3 else picture
+        axis.imshow(shown, cmap=cmap, vmin=low, vmax=high, interpolation="nearest")
+        axis.set_title(label, fontsize=9)
+    return figure
+
+
+def _picture(image: npt.ArrayLike) -> Array:
+    picture = np.asarray(image)
+    if picture.ndim == 3 and picture.shape[2] == 1:
+        picture = picture[..., 0]
+    if not (picture.ndim == 2 or (picture.ndim == 3 and picture.shape[2] == 3)) or picture.size == 0:
+        raise ValueError(
+            f"A picture has shape (height, width), (height, width, 1) or (height, width, 3), not {np.shape(image)}. "
+            "For a single one, give a list: [picture]."
+        )
+    return picture
+
+
+def _range(pictures: Sequence[Array]) -> tuple[float, float]:
+    if all(picture.dtype == np.uint8 for picture in pictures):
+        return 0.0, 255.0
+    low, high = _extremes(pictures)
+    if all(picture.dtype.kind == "f" for picture in pictures) and low >= 0 and high <= 1:
+        return 0.0, 1.0
+    return low, high
+
+
+def _extremes(pictures: Sequence[Array]) -> tuple[float, float]:
+    low = min(float(np.min(picture)) for picture in pictures)
+    high = max(float(np.max(picture)) for picture in pictures)
+    return low, high if high > low else low + 1
+
+
+def _labels(labels: Sequence[object] | None, number: int, what: str) -> list[str]:
+    if labels is None:
+        return []
+    texts = [str(label) for label in labels]
+    if len(texts) != number:
+        raise ValueError(f"{number} {what} are needed, but there are {len(texts)}.")
+    return texts
+
+
+def _grid(
+    number: int, columns: int, *, cell: float, ratio: float, head: bool, title: str | None, beside: float = 0.0
+) -> tuple[Figure, list[Axes]]:
+    """
+    Make a figure with a number of axes for pictures, without ticks.
+
+    Parameters
+    ----------
+    number, columns : int
+        How many axes, and how many of them in a row at most.
+    cell : float
+        Width of one, in inches, where the width of a notebook allows for it.
+    ratio : float
+        Height of a picture by its width.
+    head : bool
+        Whether something stands above each.
+    title : str or None
+        What stands above all.
+    beside : float
+        Room for a colour bar, in inches.
+    """
+    columns = max(1, min(columns, number))
+    rows = math.ceil(number / columns)
+    cell = min(cell, (_WIDTH - beside) / columns)
+    width = max(columns * cell, _NARROWEST) + beside
+    height = rows * (cell * ratio + (_LINE if head else 0.05))
+    figure = _figure(width, height, title, layout="compressed")
+    axes = list(figure.subplots(rows, columns, squeeze=False).flat)
+    for axis in axes:
+        axis.set_axis_off()
+    return figure, axes[:number]
+
+
+def _figure(width: float, height: float, title: str | None, *, layout: Literal["compressed", "constrained"]) -> Figure:
+    """Make a figure with a title that is wrapped to its width."""
+    lines = textwrap.wrap(title or "", max(20, int(width * _CHARACTERS_PER_INCH)))
+    figure: Figure = plt.figure(figsize=(width, height + 0.1 + _LINE * len(lines)), layout=layout)
+    if lines:
+        figure.suptitle("\n".join(lines), fontsize=12)
+    return figure
+
+
+def kernels(weights: npt.ArrayLike, *, titles: Sequence[object] | None = None, title: str | None = None) -> Figure:
+    """
+    Show the kernels of a convolution; where several channels come in, a column for each filter, a row for each channel.
+
+    Positive weights are orange, negative ones violet, zero is white, on one scale for all. The numbers stand in the
+    cells where there is room for them.
+
+    Parameters
+    ----------
+    weights : array_like
+        As Keras keeps them, (height, width, channels in, filters), or (height, width, filters), or one kernel
+        (height, width).
+    titles : sequence, optional
+        A name for each filter.
+    title : str, optional
+        What stands above all.
+
+    Returns
+    -------
+    Figure
+
+    Raises
+    ------
+    ValueError
+        When the shape is another one, or the titles are too few or too many.
+    """
+    values = np.asarray(weights, dtype=float)
+    alone = values.ndim == 2
+    if values.ndim in (2, 3):
+        values = values.reshape(*values.shape[:2], 1, -1)
+    if values.ndim != 4 or values.size == 0:
+        raise ValueError(
+            f"Kernels have shape (height, width, channels in, filters), (height, width, filters) or (height, width), "
+            f"not {np.shape(weights)}."
+        )
+    height, width, channels, filters = values.shape
+    names = _labels(titles, filters, "titles")
+    if channels > 1:
+        return _kernel_table(values, names, title)
+    names = names or [""] if alone else names or [f"filter {number}" for number in range(filters)]
+    figure, axes = _grid(filters, 8, cell=1.8, ratio=height / width, head=any(names), title=title, beside=0.9)
+    limit = _limit(values)
+    for number, axis in enumerate(axes):
+        _draw_weights(axis, values[:, :, 0, number], limit, 1.8 if filters <= 4 else 1.0)
+        axis.set_title(names[number], fontsize=9)
+    figure.colorbar(axes[0].images[0], ax=figure.axes, label="weight", aspect=15)
+    return figure
+
+
+def _limit(values: Array) -> float:
+    return float(np.max(np.abs(values))) or 1.0
+
+
+def _kernel_table(values: Array, names: Sequence[str], title: str | None) -> Figure:
+    """Draw all kernels into one picture: hundreds of axes would take seconds."""
+    height, width, channels, filters = values.shape
+    gap = 1 if max(height, width) <= 5 else 2
+    table = np.full((channels * (height + gap) - gap, filters * (width + gap) - gap), np.nan)
+    for channel, number in np.ndindex(channels, filters):
+        top, left = channel * (height + gap), number * (width + gap)
+        table[top : top + height, left : left + width] = values[:, :, channel, number]
+    cell = min(1.5 / (width + gap), (_WIDTH - 1.5) / table.shape[1])  # inches a weight
+    size = (max(table.shape[1] * cell, _NARROWEST) + 1.5, table.shape[0] * cell + 0.6)
+    figure = _figure(*size, title, layout="compressed")
+    axis = figure.subplots()
+    image = _draw_weights(axis, table, _limit(values), cell * table.shape[1])
+    axis.spines[:].set_visible(False)
+    axis.set_xticks(np.arange(filters) * (width + gap) + (width - 1) / 2, names or [str(i) for i in range(filters)])
+    axis.set_yticks(np.arange(channels) * (height + gap) + (height - 1) / 2, [str(i) for i in range(channels)])
+    axis.tick_params(length=0, labelsize=9)
+    axis.xaxis.set_ticks_position("top")
+    axis.xaxis.set_label_position("top")
+    axis.set(xlabel="filter", ylabel="channel that comes in")
+    figure.colorbar(image, ax=axis, label="weight", aspect=20)
+    return figure
+
+
+def _draw_weights(axis: Axes, weights: Array, limit: float, inches: float) -> AxesImage:
+    """Draw weights as coloured cells, with their numbers where a cell is wide enough."""
+    image = axis.imshow(weights, cmap="PuOr_r", vmin=-limit, vmax=limit, interpolation="nearest")
+    axis.set_axis_on()
+    axis.set(xticks=[], yticks=[])
+    axis.spines[:].set_color("0.7")
+    whole = bool(np.all((weights == np.round(weights)) | np.isnan(weights)))
+    cell = inches / weights.shape[1]
+    if cell >= (0.2 if whole else 0.32):
+        for (row, column), value in np.ndenumerate(weights):
+            if not np.isnan(value):
+                _write(
+                    axis,
+                    (row, column),
+                    f"{value:.0f}" if whole else f"{value:.2f}",
+                    image,
+                    value,
+                    size=8 if cell >= 0.35 else 7,
+                )
+    return image
+
+
+def _write(axis: Axes, cell: tuple[int, ...], text: str, image: AxesImage, value: float, *, size: float) -> None:
+    """Write into a cell of an image, dark on a light colour and light on a dark one."""
+    row, column = cell
+    colour = "black" if _luminance(image.to_rgba(np.array([value]))[0]) > 0.18 else "white"
+    axis.text(column, row, text, ha="center", va="center", fontsize=size, color=colour)
+
+
+def _luminance(colour: Any) -> float:
+    """Reckon the relative luminance, 0 to 1, on which contrast depends (WCAG 2, https://www.w3.org/TR/WCAG22/)."""
+    parts = np.asarray(mpl.colors.to_rgb(colour))
+    linear = np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
+    return float(linear @ (0.2126, 0.7152, 0.0722))
+
+
+def feature_maps(
+    maps: npt.ArrayLike,
+    *,
+    titles: Sequence[object] | None = None,
+    columns: int = 8,
+    cmap: str = "viridis",
+    title: str | None = None,
+) -> Figure:
+    """
+    Show what a layer makes of one picture: a map for each channel, all on one scale.
+
+    Parameters
+    ----------
+    maps : array_like
+        Shape (height, width, channels), or (1, height, width, channels) as a model gives it.
+    titles : sequence, optional
+        A name for each map.
+    columns : int
+        Maps in a row, at most.
+    cmap : str
+        Matplotlib's name of the colours.
+    title : str, optional
+        What stands above all.
+
+    Returns
+    -------
+    Figure
+
+    Raises
+    ------
+    ValueError
+        When the shape is another one, or the titles are too few or too many.
+    """
+    values = np.asarray(maps, dtype=float)
+    if values.ndim == 4 and len(values) == 1:
+        values = values[0]
+    if values.ndim != 3 or values.size == 0:
+        raise ValueError(f"Feature maps of one picture have shape (height, width, channels), not {np.shape(maps)}.")
+    height, width, channels = values.shape
+    names = _labels(titles, channels, "titles") or [f"map {number}" for number in range(channels)]
+    figure, axes = _grid(channels, columns, cell=2.2, ratio=height / width, head=any(names), title=title, beside=0.9)
+    low, high = _extremes([values])
+    for number, axis in enumerate(axes):
+        axis.imshow(values[..., number], cmap=cmap, vmin=low, vmax=high, interpolation="nearest")
+        axis.set_title(names[number], fontsize=9)
+    figure.colorbar(axes[0].images[0], ax=figure.axes, label="activation", aspect=15)
+    return figure
+
+
+def training_curves(histories: Any, *, title: str | None = None) -> Figure:
+    """
+    Show how a training went: the loss, and next to it each further measure, over the epochs.
+
+    Training is drawn solid, validation dashed.
+
+    Parameters
+    ----------
+    histories : History, dict of lists, or dict of these by label
+        What ``model.fit`` gave back, or its ``history``; to compare several trainings, ``{"label": history, ...}``.
+    title : str, optional
+        What stands above all.
+
+    Returns
+    -------
+    Figure
+
+    Raises
+    ------
+    ValueError
+        When there is nothing to draw.
+    """
+    records = _records(histories)
+    measures = dict.fromkeys(key.removeprefix("val_") for record in records.values() for key in record)
+    measures.pop("learning_rate", None)
+    if not measures:
+        raise ValueError("There is no epoch to draw: did fit run?")
+    columns = min(len(measures), 2)
+    rows = math.ceil(len(measures) / columns)
+    figure = _figure(_WIDTH if columns == 2 else 5.5, 3.4 * rows + 0.3, title, layout="constrained")
+    axes = list(figure.subplots(rows, columns, squeeze=False).flat)
+    for axis, measure in zip(axes, measures, strict=False):
+        for number, (label, record) in enumerate(records.items()):
+            _draw_training(axis, number, label, record, measure)
+        _dress(axis, "epoch", measure.replace("_", " "))
+        axis.set_xlim(0.5, max(len(values) for record in records.values() for values in record.values()) + 0.5)
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    for axis in axes[len(measures) :]:
+        axis.set_axis_off()
+    handles = {label: line for axis in axes for line, label in zip(*axis.get_legend_handles_labels(), strict=True)}
+    # Below the axes: there it never hides a line.
+    figure.legend(
+        handles.values(),
+        handles.keys(),
+        loc="outside lower center",
+        ncols=min(4, len(handles)),
+        fontsize=9,
+        frameon=False,
+    )
+    return figure
+
+
+def _records(histories: Any) -> dict[str, dict[str, Any]]:
+    """Bring every form of histories into one: measures by label, without the empty ones."""
+    content: Any = getattr(histories, "history", histories)
+    if not isinstance(content, Mapping):
+        raise ValueError(f"A history is what model.fit gives back, not {type(histories).__name__}.")
+    single = all(isinstance(value, Sequence | np.ndarray) for value in content.values())
+    by_label: dict[str, Any] = {"": content}
+    if not single:
+        by_label = {str(label): getattr(history, "history", history) for label, history in content.items()}
+    return {label: {k: v for k, v in record.items() if len(v)} for label, record in by_label.items()}
+
+
+def _draw_training(axis: Axes, number: int, label: str, record: Mapping[str, Any], measure: str) -> None:
+    for key, line, kind in ((measure, "-", "training"), (f"val_{measure}", "--", "validation")):
+        if key not in record:
+            continue
+        values = np.asarray(record[key], dtype=float)
+        # A single training has a colour for each of its two lines, several have one colour each.
+        place = number if label or kind == "training" else 1
+        axis.plot(
+            np.arange(1, len(values) + 1),
+            values,
+            line,
+            color=COLOURS[place % len(COLOURS)],
+            marker=_MARKERS[place % len(_MARKERS)],
+            markevery=max(1, len(values) // 8),
+            markersize=4,
+            label=f"{label}, {kind}" if label else kind,
+        )
+
+
+def _dress(axis: Axes, x_label: str, y_label: str) -> None:
+    axis.set(xlabel=x_label, ylabel=y_label)
+    axis.grid(color="0.9")
+    axis.spines[["top", "right"]].set_visible(False)
+
+
+def confusion_matrix(matrix: npt.ArrayLike, class_names: Sequence[object], *, title: str | None = None) -> Figure:
+    """
+    Show which classes are taken for which.
+
+    The colour is the share of the row: of all pictures of the true class, how many were put here.
+
+    Parameters
+    ----------
+    matrix : array_like of int, shape (C, C)
+        How many pictures of class ``row`` were called class ``column``.
+    class_names : sequence
+        Names of the C classes.
+    title : str, optional
+        What stands above.
+
+    Returns
+    -------
+    Figure
+
+    Raises
+    ------
+    ValueError
+        When the matrix is not square or has negative entries, or the names are too few or too many.
+    """
+    counts = np.asarray(matrix)
+    if counts.ndim != 2 or counts.shape[0] != counts.shape[1] or counts.size == 0 or np.any(counts < 0):
+        raise ValueError(f"A confusion matrix is square and counts pictures; this one has shape {counts.shape}.")
+    names = _labels(class_names, len(counts), "class names")
+    totals = counts.sum(axis=1, keepdims=True)
+    shares = np.divide(counts, totals, out=np.zeros(counts.shape), where=totals > 0)
+    few = len(counts) <= 5
+    cell = 1.15 if few else 0.6  # inches
+    longest = max(len(name) for name in names) * 0.09  # inches
+    upright = longest <= cell
+    side = len(counts) * cell
+    figure = _figure(side + longest + 1.6, side + (0.6 if upright else 0.6 + 0.7 * longest), title, layout="compressed")
+    axis = figure.subplots()
+    image = axis.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    for cell_, share in np.ndenumerate(shares):
+        text = f"{counts[cell_]:,}" + (f"\n{share:.0%}" if few else "")
+        _write(axis, cell_, text, image, share, size=11 if few else 8)
+    ticks = range(len(names))
+    axis.set_xticks(ticks, names, rotation=0 if upright else 45, ha="center" if upright else "right")
+    axis.set_yticks(ticks, names)
+    axis.set(xlabel="said by the model", ylabel="true class")
+    axis.tick_params(length=0)
+    figure.colorbar(image, ax=axis, label="share of the true class", format="{x:.0%}", aspect=20)
+    return figure
+
+
+def curves(
+    x: npt.ArrayLike,
+    ys: Mapping[str, npt.ArrayLike],
+    *,
+    x_label: str = "x",
+    y_label: str = "y",
+    title: str | None = None,
+) -> Figure:
+    """
+    Draw lines over one x axis, each with its name at its end.
+
+    Parameters
+    ----------
+    x : array_like, shape (N,)
+        Positions.
+    ys : mapping of str to array_like of shape (N,)
+        Lines by name, at most eight. They are told apart by colour and by dashes.
+    x_label, y_label : str
+        Names of the axes, with their units.
+    title : str, optional
+        What stands above.
+
+    Returns
+    -------
+    Figure
+
+    Raises
+    ------
+    ValueError
+        When there is no line, there are more than eight, or one has another length than x.
+    """
+    positions = np.asarray(x, dtype=float)
+    lines = {str(label): np.asarray(y, dtype=float) for label, y in ys.items()}
+    if not 1 <= len(lines) <= len(COLOURS):
+        raise ValueError(f"From 1 to {len(COLOURS)} lines can be told apart, not {len(lines)}.")
+    for label, line in lines.items():
+        if positions.ndim != 1 or line.shape != positions.shape or not positions.size:
+            raise ValueError(
+                f"{label!r} has shape {line.shape} and x {positions.shape}: both need the same shape (N,)."
+            )
+    figure = _figure(7.0, 3.8, title, layout="constrained")
+    axis = figure.subplots()
+    for line, colour, dashes in zip(lines.values(), COLOURS, _DASHES, strict=False):
+        axis.plot(positions, line, color=colour, linestyle=dashes, linewidth=2)
+    _dress(axis, x_label, y_label)
+    axis.set_xlim(positions.min(), positions.max() if np.ptp(positions) else positions.min() + 1)
+    _name_ends(axis, lines)
+    return figure
+
+
+def _name_ends(axis: Axes, lines: Mapping[str, Array]) -> None:
+    """Write each line's name to the right of its end, and a short sample of the line before it."""
+    bottom, top = axis.get_ylim()
+    ends = [float(line[np.isfinite(line)][-1]) if np.isfinite(line).any() else bottom for line in lines.values()]
+    heights = [(end - bottom) / (top - bottom) for end in ends]
+    places = _spread(heights, apart=0.07)  # of the axes' height: a line of text
+    for name, height, place, colour, dashes in zip(lines, heights, places, COLOURS, _DASHES, strict=False):
+        across = axis.transAxes
+        axis.plot([1.0, 1.02], [height, place], color="0.7", linewidth=0.8, transform=across, clip_on=False)
+        axis.plot(
+            [1.02, 1.09], [place] * 2, color=colour, linestyle=dashes, linewidth=2, transform=across, clip_on=False
+        )
+        axis.text(1.1, place, name, va="center", fontsize=10, transform=across)
+
+
+def _spread(heights: Sequence[float], *, apart: float) -> list[float]:
+    """
+    Move heights apart to a least distance, each as little as possible, within 0 to 1 where there is room.
+
+    This is a least-squares fit of a rising sequence: neighbours that would overlap are pooled and share their mean.
+    """
+    order = sorted(range(len(heights)), key=heights.__getitem__)
+    pools: list[list[float]] = []  # of heights, less what the labels below take up
+    for rank, number in enumerate(order):
+        pools.append([heights[number] - rank * apart])
+        while len(pools) > 1 and np.mean(pools[-2]) > np.mean(pools[-1]):
+            pools[-2:] = [pools[-2] + pools[-1]]
+    room = 1.0 - apart * (len(heights) - 1)
+    fitted = [min(max(float(np.mean(pool)), 0.0), max(room, 0.0)) for pool in pools for _ in pool]
+    places = [0.0] * len(heights)
+    for rank, number in enumerate(order):
+        places[number] = fitted[rank] + rank * apart
+    return places
