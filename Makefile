@@ -1,0 +1,75 @@
+# `make grade` and `make test` are the whole set-up on a fresh machine: both make .venv first if it is not there.
+# Another interpreter than python3: make test PYTHON=python3.12
+
+PYTHON ?= python3
+WORKERS ?= 2
+
+BIN := .venv/bin
+SAMPLE := build/sample
+
+# The environment is made once for each state of what it is made of; the stamp's name tells which.
+STAMP := .venv/made-of-$(shell cat requirements-dev.txt pyproject.toml | cksum | cut -d' ' -f1)
+
+# Cheapest first.
+TESTS := tests/unit tests/kernel tests/course tests/hostile tests/browser
+
+# The outcome does not depend on what a machine happens to hold or to be set to.
+unexport COURSE_DATA COURSE_HOLDOUT_SEED COURSE_PROFILE
+export COURSE_DATA_SOURCE := standin
+export TF_CPP_MIN_LOG_LEVEL := 3
+export TF_ENABLE_ONEDNN_OPTS := 0
+
+.DEFAULT_GOAL := help
+.PHONY: help grade test lint bench release solve lock environment
+
+help:  ## List what there is to make
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+grade: environment  ## Mark the sample class from scratch and write its report
+	rm -rf $(SAMPLE)
+	$(BIN)/autograder build --check
+	$(BIN)/autograder sample --to $(SAMPLE)
+	$(BIN)/autograder --course $(SAMPLE) grade
+	$(BIN)/autograder --course $(SAMPLE) report
+
+test: lint  ## Style, types and all tests: what CI runs
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(wildcard $(TESTS))
+
+lint: environment  ## Style, format and types alone
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+bench: environment  ## Compare the time that grading takes with nbgrader's
+	$(BIN)/python -m benchmarks
+
+release: environment  ## Write release/ from source/
+	$(BIN)/autograder build
+
+solve: environment  ## Run the masters and write solutions/
+	$(BIN)/autograder solve
+
+lock: environment  ## Pin the newest versions that fit pyproject.toml in requirements*.txt
+	$(BIN)/python -m uv pip compile $(COMPILE) --output-file requirements.txt pyproject.toml
+	$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], "editables", "uv", sep="\n")' \
+	| $(BIN)/python -m uv pip compile $(COMPILE) --constraint requirements.txt --extra dev --output-file requirements-dev.txt pyproject.toml -
+
+# One set of versions for every Python that pyproject.toml allows, and no word about where they came from.
+COMPILE := --quiet --upgrade --universal --fork-strategy fewest --python-version 3.11 \
+           --no-header --no-annotate --no-emit-index-url --no-emit-find-links
+
+environment: $(STAMP)
+
+# Bytecode is compiled now, because some machines do not let a run write it, and TensorFlow takes twice as long without.
+$(STAMP):
+	@$(PYTHON) -c 'import sys; (3, 11) <= sys.version_info < (3, 14) or sys.exit("Python 3.11, 3.12 or 3.13 is needed; %s is %s. Name one: make PYTHON=python3.12" % (sys.executable, sys.version.split()[0]))'
+	$(BIN)/python -c '' 2> /dev/null || $(PYTHON) -m venv --clear .venv
+	rm -f .venv/made-of-*
+	if $(BIN)/python -m pip install --quiet --disable-pip-version-check "$$(grep '^uv==' requirements-dev.txt)"; then \
+	    $(BIN)/python -m uv pip install --quiet --python $(BIN)/python --compile-bytecode --requirements requirements-dev.txt \
+	    && $(BIN)/python -m uv pip install --quiet --python $(BIN)/python --no-build-isolation --no-deps --editable .; \
+	else \
+	    $(BIN)/python -m pip install --disable-pip-version-check --compile --requirement requirements-dev.txt \
+	    && $(BIN)/python -m pip install --disable-pip-version-check --no-build-isolation --no-deps --editable .; \
+	fi
+	touch $@

@@ -1,0 +1,110 @@
+"""Small courses for tests that need no real assignment."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import nbformat
+import pytest
+
+from autograder.course import Course, load_course
+from autograder.notebook import notebook_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from nbformat import NotebookNode
+
+ANSWER = '''def double(x):
+    """Twice x."""
+    ### BEGIN SOLUTION
+    return 2 * x
+    ### END SOLUTION'''
+
+TEST = """assert double(1) == 2, "double(1) is 2"
+### BEGIN HIDDEN TESTS
+assert double(-3) == -6, "a negative number"
+### END HIDDEN TESTS"""
+
+
+class Cells:
+    """Cells as a master has them."""
+
+    @staticmethod
+    def code(source: str, cell_id: str, **flags: Any) -> NotebookNode:
+        """A code cell; with flags, one that nbgrader has a say in."""
+        cell = nbformat.v4.new_code_cell(source, id=cell_id)
+        if flags:
+            plain = {"grade": False, "solution": False, "locked": False, "task": False}
+            cell.metadata["nbgrader"] = {"schema_version": 3, "grade_id": cell_id, **plain, **flags}
+        return cell
+
+    @staticmethod
+    def text(source: str, cell_id: str, **flags: Any) -> NotebookNode:
+        """A markdown cell."""
+        cell = Cells.code(source, cell_id, **flags)
+        text = nbformat.v4.new_markdown_cell(source, id=cell_id)
+        text.metadata = cell.metadata
+        return text
+
+    @staticmethod
+    def answer(source: str = ANSWER, grade_id: str = "double") -> NotebookNode:
+        """An answer with its reference."""
+        return Cells.code(source, grade_id, solution=True)
+
+    @staticmethod
+    def test(source: str = TEST, grade_id: str = "test_double", points: float = 2) -> NotebookNode:
+        """A test."""
+        return Cells.code(source, grade_id, grade=True, locked=True, points=points)
+
+    @staticmethod
+    def locked(source: str, grade_id: str) -> NotebookNode:
+        """A read-only cell."""
+        return Cells.code(source, grade_id, locked=True)
+
+    @staticmethod
+    def notebook(*cells: NotebookNode) -> NotebookNode:
+        """A notebook of these cells."""
+        notebook = nbformat.v4.new_notebook(cells=list(cells))
+        notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+        notebook.nbformat_minor = 5
+        return notebook
+
+
+@pytest.fixture(scope="session")
+def cells() -> type[Cells]:
+    """Makers of cells."""
+    return Cells
+
+
+@pytest.fixture
+def master() -> NotebookNode:
+    """A sound master: one exercise, two points."""
+    return Cells.notebook(
+        Cells.text("# Doubling\n\n## Exercises\n\n### Exercise 1: Double", "title"),
+        Cells.locked("FACTOR = 2", "setup"),
+        Cells.answer(),
+        Cells.test(),
+    )
+
+
+@pytest.fixture
+def make_course(tmp_path: Path) -> Callable[..., Course]:
+    """
+    Lay out a course in a temporary folder.
+
+    Called with masters by path below ``source/`` (``"01_a/a.ipynb"``) and the text of ``course.toml``.
+    """
+
+    def make(masters: Mapping[str, NotebookNode], settings: str = 'title = "Small"\n') -> Course:
+        root = tmp_path / "course"
+        for name, notebook in masters.items():
+            path = root / "source" / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(notebook_text(notebook), encoding="utf-8")
+        root.mkdir(exist_ok=True)
+        (root / "course.toml").write_text(settings, encoding="utf-8")
+        return load_course(root)
+
+    return make

@@ -1,0 +1,194 @@
+"""Every assignment of this course: its master is sound, and its release gives nothing away."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from nbformat.validator import iter_validate
+
+from autograder.build import build, release_notebook
+from autograder.course import find_course, load_course
+from autograder.notebook import nbgrader_metadata, notebook_text, read_notebook
+
+COURSE = load_course(find_course(Path(__file__).parent))
+NOTEBOOKS = [notebook for assignment in COURSE.assignments for notebook in assignment.notebooks]
+SECTIONS = ["Setup", "Data", "Theory", "Exercises", "Experiment", "Summary"]
+STUB = {"# YOUR CODE HERE", "raise NotImplementedError()", "YOUR ANSWER HERE"}
+
+every_notebook = pytest.mark.parametrize("source", NOTEBOOKS, ids=lambda source: source.assignment)
+
+
+def roles(notebook, **flags):
+    """Cells of which nbgrader notes all of this."""
+    return [
+        cell
+        for cell in notebook.cells
+        if "nbgrader" in cell.metadata and flags.items() <= dict(nbgrader_metadata(cell)).items()
+    ]
+
+
+def grade_ids(cells):
+    return [nbgrader_metadata(cell)["grade_id"] for cell in cells]
+
+
+def visible_lines(source):
+    """Lines outside of every marked region, told apart here by other means than nbgrader's."""
+    lines, outside = [], True
+    for line in source.splitlines():
+        if line.strip().startswith("### BEGIN "):
+            outside = False
+        elif line.strip().startswith("### END "):
+            outside = True
+        elif outside:
+            lines.append(line)
+    return lines
+
+
+def test_there_are_assignments():
+    assert NOTEBOOKS
+
+
+class TestMaster:
+    @every_notebook
+    def test_it_is_a_valid_notebook_as_nbformat_writes_it(self, source):
+        notebook = read_notebook(source.path)
+
+        assert list(iter_validate(notebook)) == []
+        assert source.path.read_text(encoding="utf-8") == notebook_text(notebook), (
+            "Write it anew: nbformat.write(nbformat.read(path, as_version=4), path)"
+        )
+
+    @every_notebook
+    def test_nbgraders_own_validator_accepts_it(self, source):
+        from nbgrader.nbgraderformat import MetadataValidator
+
+        MetadataValidator().validate_nb(read_notebook(source.path))
+
+    @every_notebook
+    def test_it_carries_no_outputs(self, source):
+        code = [cell for cell in read_notebook(source.path).cells if cell.cell_type == "code"]
+
+        assert [cell.id for cell in code if cell.outputs or cell.execution_count is not None] == [], (
+            f"Clear them: jupyter nbconvert --clear-output --inplace {source.path}"
+        )
+
+    @every_notebook
+    def test_its_sections_stand_in_the_courses_order(self, source):
+        cells = [cell for cell in read_notebook(source.path).cells if cell.cell_type == "markdown"]
+        titles = [line[3:] for cell in cells for line in cell.source.splitlines() if line.startswith("## ")]
+
+        assert titles == SECTIONS
+
+    @every_notebook
+    def test_grade_ids_are_each_used_once_and_cells_are_called_like_them(self, source):
+        cells = [cell for cell in read_notebook(source.path).cells if nbgrader_metadata(cell)]
+
+        assert len(set(grade_ids(cells))) == len(cells)
+        assert [cell.id for cell in cells] == grade_ids(cells)
+
+    @every_notebook
+    def test_points_add_up_to_ten_or_twenty(self, source):
+        tests = roles(read_notebook(source.path), grade=True)
+
+        assert sum(nbgrader_metadata(cell)["points"] for cell in tests) in {10, 20}
+
+    @every_notebook
+    def test_every_answer_has_its_test_before_the_next_answer_begins(self, source):
+        graded = [
+            cell
+            for cell in read_notebook(source.path).cells
+            if nbgrader_metadata(cell).get("grade") or nbgrader_metadata(cell).get("solution")
+        ]
+        names = grade_ids(graded)
+
+        assert len(names) >= 8
+        for answer, test in pairwise(names):
+            assert answer.startswith("test_") or test == f"test_{answer}"
+        assert names[-1].startswith("test_")
+        assert len([name for name in names if name.startswith("test_")]) == len(names) / 2
+
+    @every_notebook
+    def test_a_beginner_learns_from_a_visible_test_and_a_hidden_one_judges(self, source):
+        for cell in roles(read_notebook(source.path), grade=True, solution=False):
+            visible = [line for line in visible_lines(cell.source) if line.strip() and not line.startswith("#")]
+            assert visible, f"{cell.id} shows students nothing"
+            assert "### BEGIN HIDDEN TESTS" in cell.source, f"{cell.id} hides nothing: its answer could be written down"
+
+    @every_notebook
+    def test_code_that_is_not_the_students_cannot_be_changed(self, source):
+        code = [cell for cell in read_notebook(source.path).cells if cell.cell_type == "code"]
+        own = [cell for cell in code if not nbgrader_metadata(cell).get("solution")]
+
+        assert [cell.id for cell in own if not nbgrader_metadata(cell).get("locked")] == []
+
+
+class TestRelease:
+    @every_notebook
+    def test_what_is_left_is_the_visible_part_of_the_master_and_the_stub(self, source):
+        master = read_notebook(source.path)
+        release = release_notebook(master)
+
+        assert [cell.id for cell in release.cells] == [cell.id for cell in master.cells]
+        for before, after in zip(master.cells, release.cells, strict=True):
+            left = [line for line in after.source.splitlines() if line.strip() not in STUB]
+            assert left == visible_lines(before.source)
+
+    @every_notebook
+    def test_no_line_of_a_solution_or_hidden_test_stands_anywhere_in_the_file(self, source):
+        master = read_notebook(source.path)
+        text = notebook_text(release_notebook(master))
+        visible = {line.strip() for cell in master.cells for line in visible_lines(cell.source)}
+        secret = {line.strip() for cell in master.cells for line in cell.source.splitlines()} - visible
+
+        assert "### BEGIN SOLUTION" in secret
+        assert "### BEGIN HIDDEN TESTS" in secret
+        # What is shorter, "else:" or "x = 0", tells nothing and may stand in another word.
+        assert [line for line in secret if len(line) > 12 and line.replace('"', '\\"') in text] == []
+
+    @every_notebook
+    def test_every_answer_waits_for_the_student(self, source):
+        for cell in roles(release_notebook(read_notebook(source.path)), solution=True, grade=False):
+            assert "raise NotImplementedError()" in cell.source
+
+    @every_notebook
+    def test_it_is_valid_by_the_rules_of_nbformat_and_nbgrader(self, source):
+        from nbgrader.nbgraderformat import MetadataValidator
+
+        release = release_notebook(read_notebook(source.path))
+
+        assert list(iter_validate(release)) == []
+        MetadataValidator().validate_nb(release)
+
+    @every_notebook
+    def test_answers_can_be_edited_and_everything_else_of_nbgraders_cannot(self, source):
+        for cell in release_notebook(read_notebook(source.path)).cells:
+            if nbgrader_metadata(cell):
+                assert cell.metadata.deletable is False
+                assert cell.metadata.get("editable", True) is bool(nbgrader_metadata(cell)["solution"])
+
+    @every_notebook
+    def test_nbgrader_finds_its_checksums_right(self, source):
+        from nbgrader.utils import compute_checksum
+
+        cells = [cell for cell in release_notebook(read_notebook(source.path)).cells if nbgrader_metadata(cell)]
+
+        assert [cell.id for cell in cells if compute_checksum(cell) != nbgrader_metadata(cell)["checksum"]] == []
+
+    def test_another_process_builds_the_same_bytes(self, tmp_path):
+        shutil.copytree(COURSE.source, tmp_path / "source")
+        shutil.copy(COURSE.root / "course.toml", tmp_path)
+        code = (
+            "from pathlib import Path; from autograder.build import build; from autograder.course import load_course; "
+            "course = load_course(Path.cwd()); build(course, course.assignments)"
+        )
+        subprocess.run(
+            [sys.executable, "-c", code], cwd=tmp_path, env={**os.environ, "PYTHONHASHSEED": "4711"}, check=True
+        )
+
+        assert build(load_course(tmp_path), load_course(tmp_path).assignments, check=True) == []
