@@ -1,0 +1,556 @@
+"""
+Verdicts in nbgrader's gradebook.
+
+The database is nbgrader's own ``gradebook.db``, row for row what nbgrader would leave there, so that formgrader,
+``nbgrader export`` and ``nbgrader generate_feedback`` work on it. What nbgrader has no column for (outcomes, messages,
+seconds, fingerprints) lies in one table beside its tables. A submission is one transaction.
+
+The journal is sqlite's ordinary one, not a write-ahead log: that one needs shared memory, which course folders on
+network drives do not have, and leaves the newest points in a second file that nobody thinks of copying.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import defaultdict
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+from alembic.script import ScriptDirectory
+from nbgrader.api import (
+    Assignment,
+    Base,
+    BaseCell,
+    Grade,
+    GradeCell,
+    Notebook,
+    Student,
+    SubmittedAssignment,
+    SubmittedNotebook,
+    TaskCell,
+)
+from nbgrader.dbutil import ALEMBIC_DIR
+from sqlalchemy import (
+    URL,
+    Column,
+    DateTime,
+    Float,
+    MetaData,
+    String,
+    Table,
+    Text,
+    create_engine,
+    event,
+    func,
+    or_,
+    select,
+)
+from sqlalchemy import inspect as inspect_database
+from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy.exc import SQLAlchemyError
+
+from autograder.nbgrader_tables import GradebookError, label, load_penalty, read_master, sync_assignment, write_verdict
+from autograder.verdict import CellVerdict, Outcome, Status, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+    from sqlalchemy import Connection, Engine, RowMapping
+
+    from autograder import course as courses
+    from autograder.nbgrader_tables import Penalty
+
+__all__ = [
+    "Gradebook",
+    "GradebookError",
+    "Points",
+    "Score",
+    "StoredVerdict",
+    "open_gradebook",
+    "submission_time",
+]
+
+# In a MetaData of its own: nbgrader's create_all must neither know nor miss this table.
+_verdicts = Table(
+    "autograder_verdicts",
+    MetaData(),
+    Column("student", String(128), primary_key=True),
+    Column("assignment", String(128), primary_key=True),
+    Column("notebook", String(128), primary_key=True),
+    # The row counts only as long as nbgrader has the submission that it is about.
+    Column("submitted_notebook_id", String(32), nullable=False),
+    Column("fingerprint", String(128), nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("message", Text, nullable=False),
+    Column("seconds", Float, nullable=False),
+    Column("cell_seconds", Float, nullable=False),
+    Column("cells", Text, nullable=False),
+    Column("recorded", DateTime, nullable=False),
+)
+
+
+@dataclass(frozen=True)
+class StoredVerdict:
+    """
+    A verdict as the gradebook keeps it.
+
+    Attributes
+    ----------
+    verdict : Verdict
+        What grading said. The executed notebook is not kept here: ``executed`` is empty.
+    fingerprint : str
+        What it was graded from; the same fingerprint again means the same verdict again.
+    recorded : datetime
+        When it was written, in UTC.
+    """
+
+    verdict: Verdict
+    fingerprint: str
+    recorded: datetime
+
+
+@dataclass(frozen=True)
+class Points:
+    """
+    What one graded cell of a submission counts, a person's points included.
+
+    Attributes
+    ----------
+    score, max_score : float
+        As nbgrader counts them: a person's score goes before the automatic one, extra credit is added.
+    by_person : bool
+        A person gave a score or extra credit.
+    needs_person : bool
+        A person has to look at it: it has no automatic score, or it was graded again after a person gave a score.
+    """
+
+    score: float
+    max_score: float
+    by_person: bool
+    needs_person: bool
+
+
+@dataclass(frozen=True)
+class Score:
+    """
+    One student's score in one assignment; there is one for every student and assignment of the gradebook.
+
+    Attributes
+    ----------
+    assignment, student : str
+        Whose it is and what for.
+    last_name, first_name, email : str or None
+        What the gradebook knows of the student.
+    duedate, timestamp : datetime or None
+        When the assignment is due without any extension, and when it was handed in, both in UTC.
+    raw_score, late_submission_penalty, max_score : float
+        Points before the penalty, the penalty, and points to be had.
+    submitted : bool
+        The gradebook has a submission.
+    needs_person : bool
+        A cell of it waits for a person.
+    """
+
+    assignment: str
+    student: str
+    last_name: str | None
+    first_name: str | None
+    email: str | None
+    duedate: datetime | None
+    timestamp: datetime | None
+    raw_score: float
+    late_submission_penalty: float
+    max_score: float
+    submitted: bool
+    needs_person: bool
+
+    @property
+    def score(self) -> float:
+        """Points after the penalty, never below 0."""
+        return max(0.0, self.raw_score - self.late_submission_penalty)
+
+
+@contextmanager
+def open_gradebook(course: courses.Course, *, patience: float = 30.0) -> Iterator[Gradebook]:
+    """
+    Open the course's gradebook and make it if there is none.
+
+    Parameters
+    ----------
+    course : Course
+        Whose ``gradebook`` file it is.
+    patience : float
+        Seconds to wait for another program that is writing (formgrader, another run).
+
+    Yields
+    ------
+    Gradebook
+        To be used in the ``with`` block; one thread may write while others read.
+
+    Raises
+    ------
+    GradebookError
+        When the file is no gradebook, is damaged, is of another version of nbgrader, or cannot be opened.
+    """
+    engine = create_engine(
+        URL.create("sqlite", database=str(course.gradebook)),
+        connect_args={"timeout": patience, "check_same_thread": False},
+    )
+    event.listen(engine, "connect", _take_over_transactions)
+    event.listen(engine, "begin", _begin)
+    gradebook = Gradebook(course, engine)
+    try:
+        gradebook._prepare()
+        yield gradebook
+    finally:
+        engine.dispose()
+
+
+def submission_time(folder: Path) -> datetime | None:
+    """
+    Read when a submission was handed in from its ``timestamp.txt``, where nbgrader has it.
+
+    Parameters
+    ----------
+    folder : Path
+        The submission's folder, ``submitted/<student>/<assignment>``.
+
+    Returns
+    -------
+    datetime or None
+        In UTC without a time zone, as nbgrader stores it; None when there is no file or it is empty.
+
+    Raises
+    ------
+    GradebookError
+        When there is something in the file that is no time: ignoring it could forgive a late submission.
+    """
+    path = folder / "timestamp.txt"
+    try:
+        written = path.read_text(encoding="utf-8").strip()
+        return _utc(_time(written)) if written else None
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, OverflowError) as error:  # KeyError: no such time zone
+        raise GradebookError(f"{path} holds no time ({error}). Write one such as 2026-01-31 23:59:00 UTC.") from error
+
+
+class Gradebook:
+    """The open gradebook of a course; made by :func:`open_gradebook`."""
+
+    def __init__(self, course: courses.Course, engine: Engine) -> None:
+        self._course = course
+        self._engine = engine
+
+    def sync(self, assignments: Iterable[courses.Assignment]) -> None:
+        """
+        Bring the gradebook's picture of these assignments up to date with their masters.
+
+        Rows come out as ``nbgrader generate_assignment`` makes them. Where nbgrader refuses to add or remove cells
+        once there are submissions, this goes on: submissions get a row for a new cell, and a cell that is no longer
+        there goes with its automatic grades.
+
+        Raises
+        ------
+        GradebookError
+            When a master cannot be read, or a cell is gone for which a person has given points or a comment. Nothing
+            is changed then.
+        """
+        masters = {
+            assignment.name: {notebook.name: read_master(notebook.path) for notebook in assignment.notebooks}
+            for assignment in assignments
+        }
+        with self._writing("The assignments were not brought up to date.") as connection:
+            for name, notebooks in masters.items():
+                sync_assignment(connection, name, notebooks)
+
+    def record(self, verdict: Verdict, fingerprint: str, *, timestamp: datetime | None = None) -> None:
+        """
+        Write one verdict, all of it or nothing.
+
+        The points of every automatic cell replace those of an earlier verdict. What a person gave (score, extra
+        credit, comment) is kept, and the cell is marked for a second look as nbgrader does. A cell that waits for a
+        person has no automatic score. What the student is told about a test cell ``test_x`` becomes the automatic
+        comment on the answer ``x``, where formgrader and nbgrader's feedback show it.
+
+        Parameters
+        ----------
+        verdict : Verdict
+            What grading said. :meth:`sync` has seen its assignment.
+        fingerprint : str
+            What it was graded from.
+        timestamp : datetime, optional
+            When it was handed in. Without it the time that is in the gradebook stays. A late submission gets the
+            penalty that the course's ``nbgrader_config.py`` sets; nbgrader's default is none.
+
+        Raises
+        ------
+        GradebookError
+            When the gradebook does not know the assignment, notebook or cells, or cannot be written.
+        ValueError
+            When a score is not between 0 and the cell's maximum.
+        """
+        verdict = _storable(verdict)
+        with self._writing(f"The verdict on {label(verdict)} was not written.") as connection:
+            submitted_id = write_verdict(connection, verdict, timestamp and _utc(timestamp), self._late_penalty)
+            _write_details(connection, verdict, fingerprint, submitted_id)
+
+    def recorded(self, assignment: str) -> dict[tuple[str, str], StoredVerdict]:
+        """
+        Give what is recorded for an assignment, by student and notebook.
+
+        A submission that was since removed with nbgrader's tools is not among them.
+        """
+        present = select(_verdicts).join(
+            SubmittedNotebook.__table__, SubmittedNotebook.id == _verdicts.c.submitted_notebook_id
+        )
+        with self._reading() as connection:
+            rows = connection.execute(present.where(_verdicts.c.assignment == assignment)).mappings().all()
+        return {(row["student"], row["notebook"]): _stored(row) for row in rows}
+
+    def points(self, assignment: str) -> dict[tuple[str, str], dict[str, Points]]:
+        """Give what each graded cell of an assignment counts, by student and notebook, then by grade id."""
+        query = (
+            select(
+                SubmittedAssignment.student_id,
+                Notebook.name,
+                BaseCell.name,
+                Grade.score,
+                func.coalesce(GradeCell.__table__.c.max_score, TaskCell.__table__.c.max_score, 0.0),
+                or_(Grade.manual_score.is_not(None), Grade.extra_credit.is_not(None)),
+                Grade.needs_manual_grade,
+            )
+            .select_from(Grade)
+            .join(BaseCell.__table__, BaseCell.__table__.c.id == Grade.cell_id)
+            .outerjoin(GradeCell.__table__, GradeCell.__table__.c.id == Grade.cell_id)
+            .outerjoin(TaskCell.__table__, TaskCell.__table__.c.id == Grade.cell_id)
+            .join(SubmittedNotebook, SubmittedNotebook.id == Grade.notebook_id)
+            .join(Notebook, Notebook.id == SubmittedNotebook.notebook_id)
+            .join(SubmittedAssignment, SubmittedAssignment.id == SubmittedNotebook.assignment_id)
+            .join(Assignment, Assignment.id == SubmittedAssignment.assignment_id)
+            .where(Assignment.name == assignment)
+        )
+        found: dict[tuple[str, str], dict[str, Points]] = defaultdict(dict)
+        with self._reading() as connection:
+            for student, notebook, cell, score, maximum, by_person, needs_person in connection.execute(query):
+                found[student, notebook][cell] = Points(score, maximum, bool(by_person), bool(needs_person))
+        return dict(found)
+
+    def scores(self) -> tuple[Score, ...]:
+        """
+        Give every student's score in every assignment, in the order in which nbgrader exports them.
+
+        A student without a submission has 0 points, as with ``nbgrader export``. Assignments go by due date and name,
+        students by last name, first name and id.
+        """
+        assignments = select(
+            Assignment.id, Assignment.name, Assignment.duedate, Assignment.max_score.label("max_score")
+        ).order_by(Assignment.duedate, Assignment.name)
+        students = select(Student.id, Student.last_name, Student.first_name, Student.email).order_by(
+            Student.last_name, Student.first_name, Student.id
+        )
+        penalties = (
+            select(
+                SubmittedNotebook.assignment_id, func.sum(SubmittedNotebook.late_submission_penalty).label("penalty")
+            )
+            .group_by(SubmittedNotebook.assignment_id)
+            .subquery()
+        )
+        # One grouped pass: nbgrader's own score properties look through all grades once for every submission.
+        submissions = (
+            select(
+                SubmittedAssignment.assignment_id,
+                SubmittedAssignment.student_id,
+                SubmittedAssignment.timestamp,
+                func.coalesce(func.sum(Grade.score), 0.0),
+                func.coalesce(penalties.c.penalty, 0.0),
+                func.coalesce(func.max(Grade.needs_manual_grade), False),
+            )
+            .outerjoin(SubmittedNotebook, SubmittedNotebook.assignment_id == SubmittedAssignment.id)
+            .outerjoin(Grade, Grade.notebook_id == SubmittedNotebook.id)
+            .outerjoin(penalties, penalties.c.assignment_id == SubmittedAssignment.id)
+            .group_by(SubmittedAssignment.id)
+        )
+        with self._reading() as connection:
+            every_assignment = connection.execute(assignments).all()
+            every_student = connection.execute(students).all()
+            handed_in = {(row[0], row[1]): row[2:] for row in connection.execute(submissions)}
+        return tuple(
+            _score(assignment, student, handed_in.get((assignment.id, student.id)))
+            for assignment in every_assignment
+            for student in every_student
+        )
+
+    def _late_penalty(self, student: str, score: float, seconds: float) -> float | None:
+        return self._penalty(student, score, seconds)
+
+    @cached_property
+    def _penalty(self) -> Penalty:
+        return load_penalty(self._course.root)
+
+    def _prepare(self) -> None:
+        with self._reading() as connection:
+            if _verdicts.name in _table_names(connection):
+                # Whoever only wants to look must not wait for someone who is writing.
+                self._check_schema(connection)
+                return
+        with self._writing("Nothing was changed.") as connection:
+            if not _table_names(connection):
+                Base.metadata.create_all(connection)
+                connection.exec_driver_sql("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL)")
+                connection.exec_driver_sql("INSERT INTO alembic_version VALUES (?)", (_schema_version(),))
+            self._check_schema(connection)
+            _verdicts.create(connection, checkfirst=True)
+
+    def _check_schema(self, connection: Connection) -> None:
+        version = None
+        if {"alembic_version", *Base.metadata.tables} <= _table_names(connection):
+            version = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
+        if version != _schema_version():
+            raise GradebookError(
+                f"{self._course.gradebook} is not a gradebook of the nbgrader that is installed. If it is an older "
+                "one, keep a copy of it and run: nbgrader db upgrade"
+            )
+
+    @contextmanager
+    def _writing(self, consequence: str) -> Iterator[Connection]:
+        with self._explained(consequence), self._engine.connect() as connection:
+            writing = connection.execution_options(begin="BEGIN IMMEDIATE")
+            with writing.begin():
+                yield writing
+
+    @contextmanager
+    def _reading(self) -> Iterator[Connection]:
+        with self._explained("Nothing was changed."), self._engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def _explained(self, consequence: str) -> Iterator[None]:
+        try:
+            yield
+        except SQLAlchemyError as error:
+            cause = str(getattr(error, "orig", None) or error).rstrip(".")
+            raise GradebookError(f"{self._course.gradebook}: {cause}. {consequence}{_remedy(cause)}") from error
+
+
+def _remedy(cause: str) -> str:
+    if "locked" in cause:
+        return " Another program is writing to it: close formgrader or wait for the other run, then start again."
+    if "not a database" in cause or "malformed" in cause:
+        return " The file is damaged: put a backup in its place, or move it away to begin with an empty one."
+    return ""
+
+
+def _take_over_transactions(connection: Any, _record: Any) -> None:
+    # Python's sqlite3 would begin a transaction only before the first change, after this program has read what the
+    # change is based on. Without its help, _begin says when a transaction begins and of which kind it is.
+    connection.isolation_level = None
+
+
+def _begin(connection: Connection) -> None:
+    connection.exec_driver_sql(connection.get_execution_options().get("begin", "BEGIN"))
+
+
+def _table_names(connection: Connection) -> set[str]:
+    return set(inspect_database(connection).get_table_names())
+
+
+def _schema_version() -> str:
+    return str(ScriptDirectory(ALEMBIC_DIR).get_current_head())
+
+
+def _time(written: str) -> datetime:
+    # Not with nbgrader's own parse_utc: it takes the "+0100" of a time for a hundred seconds.
+    try:
+        return datetime.fromisoformat(written)
+    except ValueError:
+        time, _, zone = written.rpartition(" ")
+        if zone[:1] in ("+", "-"):
+            return datetime.fromisoformat(time + zone)
+        return datetime.fromisoformat(time).replace(tzinfo=UTC if zone == "UTC" else ZoneInfo(zone))
+
+
+def _utc(time: datetime) -> datetime:
+    return time.astimezone(UTC).replace(tzinfo=None) if time.tzinfo else time
+
+
+def _storable(verdict: Verdict) -> Verdict:
+    """Check what sqlite would take and change: NaN, which becomes NULL, and text that is no Unicode."""
+    for cell in verdict.cells:
+        if not (math.isfinite(cell.score) and 0 <= cell.score <= cell.max_score):
+            raise ValueError(f"{cell.grade_id} in {label(verdict)} scores {cell.score} of {cell.max_score} points")
+    if _clean(verdict.student) != verdict.student:
+        raise GradebookError(f"{label(verdict)!r}: the student's name is no valid text. Rename the folder.")
+    cells = (replace(cell, message=_clean(cell.message), staff_note=_clean(cell.staff_note)) for cell in verdict.cells)
+    return replace(verdict, message=_clean(verdict.message), cells=tuple(cells))
+
+
+def _clean(text: str) -> str:
+    # Student code can print half of a surrogate pair, which has no UTF-8, and NUL, at which other readers stop.
+    return text.encode("utf-8", "replace").decode().replace("\0", "\ufffd")
+
+
+def _write_details(connection: Connection, verdict: Verdict, fingerprint: str, submitted_id: str) -> None:
+    columns = {
+        "submitted_notebook_id": submitted_id,
+        "fingerprint": fingerprint,
+        "status": verdict.status.value,
+        "message": verdict.message,
+        "seconds": verdict.seconds,
+        "cell_seconds": verdict.cell_seconds,
+        "cells": json.dumps([asdict(cell) for cell in verdict.cells], ensure_ascii=False),
+        "recorded": datetime.now(UTC).replace(tzinfo=None),
+    }
+    key = {"student": verdict.student, "assignment": verdict.assignment, "notebook": verdict.notebook}
+    connection.execute(
+        insert(_verdicts).values(**key, **columns).on_conflict_do_update(index_elements=list(key), set_=columns)
+    )
+
+
+def _stored(row: RowMapping) -> StoredVerdict:
+    cells = tuple(CellVerdict(**{**cell, "outcome": Outcome(cell["outcome"])}) for cell in json.loads(row["cells"]))
+    verdict = Verdict(
+        student=row["student"],
+        assignment=row["assignment"],
+        notebook=row["notebook"],
+        status=Status(row["status"]),
+        message=row["message"],
+        cells=cells,
+        seconds=row["seconds"],
+        cell_seconds=row["cell_seconds"],
+    )
+    return StoredVerdict(verdict, row["fingerprint"], row["recorded"].replace(tzinfo=UTC))
+
+
+def _score(assignment: Any, student: Any, submission: Any) -> Score:
+    blank = Score(
+        assignment=assignment.name,
+        student=student.id,
+        last_name=student.last_name,
+        first_name=student.first_name,
+        email=student.email,
+        duedate=assignment.duedate,
+        timestamp=None,
+        raw_score=0.0,
+        late_submission_penalty=0.0,
+        max_score=assignment.max_score,
+        submitted=False,
+        needs_person=False,
+    )
+    if submission is None:
+        return blank
+    timestamp, raw_score, penalty, needs_person = submission
+    return replace(
+        blank,
+        timestamp=timestamp,
+        raw_score=raw_score,
+        late_submission_penalty=penalty,
+        submitted=True,
+        needs_person=bool(needs_person),
+    )
