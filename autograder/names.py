@@ -45,9 +45,15 @@ def names(source: str) -> Names:
     Raises
     ------
     SyntaxError
-        It is not Python.
+        It is not Python, or more than Python can read.
     """
-    table = symtable.symtable(TransformerManager().transform_cell(source), "<cell>", "exec")
+    try:
+        table = symtable.symtable(TransformerManager().transform_cell(source), "<cell>", "exec")
+    except SyntaxError:
+        raise
+    except (MemoryError, RecursionError, RuntimeError, ValueError) as error:
+        # Nested too deeply, hundreds of magics, characters that are none.
+        raise SyntaxError(f"this cell cannot be read: {type(error).__name__}") from error
     tables = list(_with_children(table))
     bound = {symbol.get_name() for symbol in table.get_symbols() if symbol.is_assigned() or symbol.is_imported()}
     for inner in tables[1:]:

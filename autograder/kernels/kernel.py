@@ -5,17 +5,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-import nbformat
 import zmq
 import zmq.asyncio
 from jupyter_client.manager import AsyncKernelManager
 
+from autograder.kernels.outputs import MAX_CHARACTERS, Outputs, clean
 from autograder.kernels.process import can_fork
 
 KERNEL_NAME = "warm"
@@ -25,6 +25,8 @@ _INTERRUPT_GRACE_SECONDS = 3.0
 _IOPUB_RETRY_SECONDS = 0.5
 # How soon a socket tries again while the kernel is still starting; ZeroMQ's own 100 ms would be half of the wait.
 _RECONNECT_MILLISECONDS = 5
+_MAX_MESSAGE_BYTES = 64 * 2**20
+_MAX_CHARACTERS_OF_ALL_CELLS = 8 * MAX_CHARACTERS
 
 
 class KernelError(Exception):
@@ -82,6 +84,7 @@ class Kernel:
         self._context = context
         self._client = manager.client()
         self._death: asyncio.Task[int | None] | None = None
+        self._characters_left = _MAX_CHARACTERS_OF_ALL_CELLS
 
     @classmethod
     async def start(cls, *, connection: Path, cwd: Path, environment: Mapping[str, str]) -> Kernel:
@@ -104,25 +107,29 @@ class Kernel:
         """
         context = zmq.asyncio.Context()
         context.setsockopt(zmq.RECONNECT_IVL, _RECONNECT_MILLISECONDS)
+        context.setsockopt(zmq.MAXMSGSIZE, _MAX_MESSAGE_BYTES)
         manager = AsyncKernelManager(
             kernel_name=KERNEL_NAME,
             connection_file=str(connection / "kernel.json"),
             context=context,
             **({"transport": "ipc", "ip": str(connection / "s")} if can_fork() else {}),
         )
-        await manager.start_kernel(
-            cwd=str(cwd),
-            env=dict(environment),
-            extra_arguments=["--HistoryManager.enabled=False", f"--BaseIPythonApplication.ipython_dir={connection}"],
-        )
+        with contextlib.ExitStack() as failing:
+            failing.callback(context.destroy, linger=0)
+            await manager.start_kernel(
+                cwd=str(cwd),
+                env=dict(environment),
+                extra_arguments=[
+                    "--HistoryManager.enabled=False",
+                    f"--BaseIPythonApplication.ipython_dir={connection}",
+                ],
+            )
+            failing.pop_all()
         kernel = cls(manager, context)
-        try:
-            async with asyncio.timeout(_START_SECONDS):
-                await kernel._wait_until_ready()
-        except TimeoutError as error:
-            await kernel.close()
-            msg = f"the kernel did not answer within {_START_SECONDS:.0f} s"
-            raise KernelError(msg) from error
+        async with contextlib.AsyncExitStack() as failing_too:
+            failing_too.push_async_callback(kernel.close)
+            await kernel._wait_until_ready()
+            failing_too.pop_all()
         return kernel
 
     async def __aenter__(self) -> Kernel:
@@ -167,7 +174,7 @@ class Kernel:
             Evaluated after the cell if that succeeded.
         """
         begin = time.monotonic()
-        outputs: list[dict[str, Any]] = []
+        outputs = Outputs(min(MAX_CHARACTERS, self._characters_left))
         message_id = self._client.execute(
             source,
             silent=silent,
@@ -184,24 +191,21 @@ class Kernel:
                 self.kill()
                 await self.death
         seconds = time.monotonic() - begin
+        self._characters_left -= min(outputs.weight, self._characters_left)
         if not work.done():
             work.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await work
-            return CellRun(End.DIED, outputs, seconds=seconds, overdue=overdue)
+            return CellRun(End.DIED, outputs.items, seconds=seconds, overdue=overdue)
         reply = work.result()[0]
-        if reply["status"] == "ok":
-            values = {
-                name: value["data"]["text/plain"]
-                for name, value in reply.get("user_expressions", {}).items()
-                if value["status"] == "ok"
-            }
-            return CellRun(End.OK, outputs, expressions=values, seconds=seconds, overdue=overdue)
+        if reply.get("status") == "ok":
+            values = _texts(reply.get("user_expressions"))
+            return CellRun(End.OK, outputs.items, expressions=values, seconds=seconds, overdue=overdue)
         return CellRun(
             End.TIMEOUT if overdue else End.ERROR,
-            outputs,
-            error_name=reply.get("ename", reply["status"]),
-            error_message=reply.get("evalue", ""),
+            outputs.items,
+            error_name=clean(reply.get("ename")) or clean(reply.get("status")),
+            error_message=clean(reply.get("evalue")),
             seconds=seconds,
             overdue=overdue,
         )
@@ -236,61 +240,61 @@ class Kernel:
     async def _wait_until_ready(self) -> None:
         self._client.start_channels(stdin=False, hb=False)
         heard = asyncio.create_task(self._client.get_iopub_msg(timeout=None))
-        while True:
-            message_id = self._client.kernel_info()
-            reply = asyncio.create_task(self._reply(message_id))
+        try:
+            async with asyncio.timeout(_START_SECONDS):
+                while not heard.done():
+                    await self._first_answer()
+                    # The reply alone is not enough: outputs sent before our subscription arrived would be lost.
+                    await asyncio.wait({heard}, timeout=_IOPUB_RETRY_SECONDS)
+        except TimeoutError as error:
+            msg = f"the kernel did not answer within {_START_SECONDS:.0f} s"
+            raise KernelError(msg) from error
+        finally:
+            heard.cancel()
+
+    async def _first_answer(self) -> None:
+        reply = asyncio.create_task(self._reply(self._client.kernel_info()))
+        try:
             await asyncio.wait({reply, self.death}, return_when=asyncio.FIRST_COMPLETED)
             if not reply.done():
-                reply.cancel()
-                heard.cancel()
                 msg = f"the kernel ended while it started (exit code {self.death.result()})"
                 raise KernelError(msg)
-            # The reply alone is not enough: outputs sent before our subscription arrived would be lost.
-            await asyncio.wait({heard}, timeout=_IOPUB_RETRY_SECONDS)
-            if heard.done():
-                return
+        finally:
+            reply.cancel()
 
     async def _reply(self, message_id: str) -> dict[str, Any]:
-        while True:
-            message = await self._client.get_shell_msg(timeout=None)
-            if message["parent_header"].get("msg_id") == message_id:
-                content: dict[str, Any] = message["content"]
-                return content
+        _, content = await _next(self._client.get_shell_msg, message_id)
+        return content
 
-    async def _collect(self, message_id: str, outputs: list[dict[str, Any]]) -> None:
-        pending_clear = False
-        displays: dict[str, dict[str, Any]] = {}
+    async def _collect(self, message_id: str, outputs: Outputs) -> None:
         while True:
-            message = await self._client.get_iopub_msg(timeout=None)
-            if message["parent_header"].get("msg_id") != message_id:
-                continue
-            kind, content = message["msg_type"], message["content"]
-            if kind == "status" and content["execution_state"] == "idle":
+            kind, content = await _next(self._client.get_iopub_msg, message_id)
+            if kind == "status" and content.get("execution_state") == "idle":
                 return
-            if kind == "clear_output":
-                pending_clear = True
-                if not content.get("wait"):
-                    outputs.clear()
-            elif kind == "update_display_data":
-                known = displays.get(content.get("transient", {}).get("display_id", ""))
-                if known is not None:
-                    known.update(data=content["data"], metadata=content["metadata"])
-            elif kind in {"stream", "display_data", "execute_result", "error"}:
-                if pending_clear:
-                    outputs.clear()
-                    pending_clear = False
-                output = _add(outputs, message)
-                display_id = content.get("transient", {}).get("display_id")
-                if display_id:
-                    displays[display_id] = output
+            outputs.take(kind, content)
 
 
-def _add(outputs: list[dict[str, Any]], message: dict[str, Any]) -> dict[str, Any]:
-    """Append an output, joining what follows on the same stream."""
-    output: dict[str, Any] = nbformat.v4.output_from_msg(message)
-    last = outputs[-1] if outputs else None
-    if output["output_type"] == "stream" and last is not None and last.get("name") == output["name"]:
-        last["text"] += output["text"]
-        return last
-    outputs.append(output)
-    return output
+async def _next(receive: Callable[..., Awaitable[Any]], message_id: str) -> tuple[str, dict[str, Any]]:
+    """Wait for the next well-formed message that answers ours, and give its type and content."""
+    while True:
+        try:
+            message = await receive(timeout=None)
+            kind, parent, content = message["msg_type"], message["parent_header"], message["content"]
+            if parent["msg_id"] == message_id and isinstance(kind, str) and isinstance(content, dict):
+                return kind, content
+        except zmq.ZMQError:
+            raise
+        except Exception:  # noqa: BLE001 - a student's code can send anything; what is no message is none
+            continue
+
+
+def _texts(expressions: object) -> dict[str, str]:
+    """Give the texts of the user expressions that could be evaluated."""
+    if not isinstance(expressions, dict):
+        return {}
+    texts = {}
+    for name, value in expressions.items():
+        data = value.get("data") if isinstance(value, dict) and value.get("status") == "ok" else None
+        if isinstance(data, dict) and isinstance(data.get("text/plain"), str):
+            texts[name] = data["text/plain"]
+    return texts

@@ -55,6 +55,25 @@ CALM = {
 }
 """Environment that keeps standard error quiet and results comparable."""
 
+# What the server may know of the grader's environment. A forked kernel's memory holds whatever the server's held, and
+# its /proc/self/environ is the server's: no key or seed of the grader's may be there.
+_INHERITED = (
+    "PATH",
+    "HOME",
+    "LANG",
+    "LC_ALL",
+    "LC_CTYPE",
+    "TZ",
+    "TMPDIR",
+    "PYTHONPATH",
+    "LD_LIBRARY_PATH",
+    "KERAS_BACKEND",
+    "MPLCONFIGDIR",
+    "XDG_CACHE_HOME",
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+)
+
 _LOG_TAIL_BYTES = 4000
 
 
@@ -65,6 +84,10 @@ class ForkServerError(Exception):
 def can_fork() -> bool:
     """Tell whether warm kernels are to be had on this system."""
     return sys.platform == "linux" and hasattr(os, "fork")
+
+
+def _inherited() -> dict[str, str]:
+    return {name: os.environ[name] for name in _INHERITED if name in os.environ}
 
 
 class ForkedProcess:
@@ -152,7 +175,7 @@ class ForkServer:
     modules : sequence of str
         What to import before the first fork, besides :data:`KERNEL_MODULES`.
     environment : mapping, optional
-        Added to this process's environment for the server; a kernel gets its own with its request.
+        Variables for the server, which has little of this process's; a kernel gets its own with its request.
 
     Notes
     -----
@@ -181,7 +204,7 @@ class ForkServer:
                     stdin=subprocess.PIPE,
                     stdout=subprocess.DEVNULL,
                     stderr=log,
-                    env={**os.environ, **CALM, **(environment or {})},
+                    env={**_inherited(), **CALM, **(environment or {})},
                     pass_fds=[listener.fileno()],
                     # Ctrl-C reaches the grader alone, which then ends what it started.
                     start_new_session=True,

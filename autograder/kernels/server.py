@@ -30,9 +30,11 @@ import signal
 import socket
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NoReturn
 
 _PR_SET_PDEATHSIG = 1
+_PR_SET_CHILD_SUBREAPER = 36
 _MAX_REQUEST_BYTES = 1 << 20
 
 
@@ -74,6 +76,9 @@ def main() -> None:
     _do_without_debugger()
     for module in arguments.modules:
         importlib.import_module(module)
+    if not sys.flags.safe_path:
+        # The folder in which the server was started, put there by "python -m": a kernel has a folder of its own.
+        del sys.path[0]
     _rehearse()
     # What is alive now is shared with every kernel; a collection in a kernel must not touch (and so copy) it.
     gc.collect()
@@ -122,6 +127,8 @@ class Server:
 
     def run(self) -> None:
         """Serve until standard input closes."""
+        # What a kernel leaves behind, in whatever group or session, becomes our child and ends with the kernel.
+        _set_process_option(_PR_SET_CHILD_SUBREAPER, 1)
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in the terminal is the grader's to handle
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
@@ -158,17 +165,11 @@ class Server:
         _kill_group(self._by_connection.pop(descriptor))
 
     def _reap(self) -> None:
-        while True:
-            try:
-                info = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-            except ChildProcessError:
-                return
-            if info is None:
-                return
-            pid = info.si_pid
+        while (pid := _ended_child()) is not None:
             # Before the number is given back: what the kernel left running in its group ends with it.
             _kill_group(pid)
             _, status = os.waitpid(pid, 0)
+            self._kill_orphans()
             connection = self._kernels.pop(pid, None)
             if connection is None:
                 continue
@@ -178,14 +179,50 @@ class Server:
                 connection.sendall(json.dumps({"status": os.waitstatus_to_exitcode(status)}).encode() + b"\n")
             connection.close()
 
+    def _kill_orphans(self) -> None:
+        """Kill the children that are no kernels: processes of a kernel that has ended."""
+        for pid in _children():
+            if pid not in self._kernels:
+                _kill_group(pid)
+
     def _end(self) -> NoReturn:
-        for pid in self._kernels:
-            _kill_group(pid)
-        os._exit(0)
+        """Kill all children, and theirs as they come to us, and leave."""
+        while True:
+            for pid in [*self._kernels, *_children()]:
+                _kill_group(pid)
+            try:
+                ended, _ = os.waitpid(-1, 0)
+            except ChildProcessError:
+                os._exit(0)
+            self._kernels.pop(ended, None)
+
+
+def _set_process_option(option: int, value: int) -> None:
+    if ctypes.CDLL(None, use_errno=True).prctl(option, value) != 0:
+        raise OSError(ctypes.get_errno(), f"prctl({option}, {value})")
+
+
+def _ended_child() -> int | None:
+    """Give a child that has ended and was not waited for yet."""
+    try:
+        ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return None
+    return None if ended is None else ended.si_pid
+
+
+def _children() -> list[int]:
+    """Give this process's children; none where the system does not list them."""
+    me = os.getpid()
+    try:
+        listed = Path(f"/proc/{me}/task/{me}/children").read_text()
+    except FileNotFoundError:
+        return []
+    return [int(pid) for pid in listed.split()]
 
 
 def _kill_group(pid: int) -> None:
-    # Just forked, it may not lead a group yet: then the process alone.
+    # Just forked, or an orphan, it may lead no group: then the process alone.
     try:
         os.killpg(pid, signal.SIGKILL)
     except ProcessLookupError:
@@ -200,9 +237,11 @@ def _become_kernel(connection: socket.socket, server_pid: int) -> NoReturn:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.default_int_handler)
         os.setsid()
-        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        _set_process_option(_PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != server_pid:
             os._exit(1)
+        # While it lives, what its processes leave behind is its own; the server would take it for a dead kernel's.
+        _set_process_option(_PR_SET_CHILD_SUBREAPER, 1)
         request = _read_request(connection)
         _leave_the_server_behind()
         os.environ.clear()

@@ -18,7 +18,7 @@ KINDS = frozenset({"model", "history", "tensor", "variable", "keras-variable"})
 
 _COMPILE_PARTS = ("optimizer", "loss", "metrics", "loss_weights", "weighted_metrics")
 # Keras's own marks for plain things inside a configuration.
-_PLAIN_MARKS = frozenset({"__tuple__", "__keras_tensor__", "__ellipsis__", "__none__", "__bool__", "__bytes__"})
+_PLAIN_MARKS = frozenset({"__keras_tensor__", "__tensor__", "__numpy__", "__ellipsis__", "__slice__", "__bytes__"})
 _REFUSED = frozenset({"Lambda", "TFSMLayer", "TorchModuleWrapper", "FlaxLayer", "JaxLayer", "ExportArchive"})
 _MODULES = (
     "keras",
@@ -84,7 +84,7 @@ def from_parts(kind: str, parts: Any) -> object:
         return tf.constant(parts)
     array, trainable, name = parts
     if kind == "variable":
-        return tf.Variable(array, trainable=trainable, name=name)
+        return tf.Variable(array, trainable=trainable, name=name, dtype=array.dtype)
     return keras.Variable(array, trainable=trainable, name=name, dtype=array.dtype.name)
 
 
@@ -113,12 +113,15 @@ def _tf_variable() -> type:
 def _tensor_parts(value: Any) -> tuple[str | None, object]:
     # By name first: the classes themselves are known only after a tensor was made.
     name = type(value).__name__
-    if name == "EagerTensor" and type(value) is _eager_tensor():
-        array = value.numpy()
-        return ("tensor", np.asarray(array)) if np.asarray(array).dtype != object else (None, None)
-    if name == "ResourceVariable" and type(value) is _tf_variable():
-        return "variable", (value.numpy(), bool(value.trainable), value.name.partition(":")[0])
-    return None, None
+    is_tensor = name == "EagerTensor" and type(value) is _eager_tensor()
+    if not is_tensor and not (name == "ResourceVariable" and type(value) is _tf_variable()):
+        return None, None
+    array = np.asarray(value.numpy())
+    if array.dtype.hasobject:  # texts
+        return None, None
+    return (
+        ("tensor", array) if is_tensor else ("variable", (array, bool(value.trainable), value.name.partition(":")[0]))
+    )
 
 
 def _model_parts(model: Any) -> tuple[str | None, object]:
@@ -137,12 +140,16 @@ def _model_parts(model: Any) -> tuple[str | None, object]:
     return "model", {
         "config": _plain(config),
         "compiled": _plain({name: part for name in _COMPILE_PARTS if _is_keras_own(part := compiled.get(name))}),
-        "is_compiled": bool(model.compiled),
+        # With an optimizer of the student's own it arrives uncompiled: another one in its place would be a lie.
+        "is_compiled": bool(model.compiled) and _is_keras_own(compiled.get("optimizer")),
         "weights": [np.asarray(weight) for weight in model.get_weights()],
+        "trainable": [bool(layer.trainable) for layer in model._flatten_layers()],
     }
 
 
-def _model_from_parts(config: Any, compiled: Any, is_compiled: bool, weights: list[Any]) -> object:
+def _model_from_parts(
+    config: Any, compiled: Any, is_compiled: bool, weights: list[Any], trainable: list[bool]
+) -> object:
     import keras
 
     check(config)
@@ -152,7 +159,9 @@ def _model_from_parts(config: Any, compiled: Any, is_compiled: bool, weights: li
         raise ModelTransferError("not a Sequential or Functional model")
     if weights:
         model.set_weights(weights)
-    for layer in model._flatten_layers(include_self=False):
+    # A layer comes after the model that holds it, whose flag would overrule its own.
+    for layer, flag in zip(model._flatten_layers(), trainable, strict=True):
+        layer.trainable = flag
         # Layers that compute something from their weights once, Normalization for instance, do it here.
         finalize = getattr(layer, "finalize_state", None)
         if finalize is not None and getattr(layer, "built", False):
@@ -205,6 +214,8 @@ def check(config: object) -> None:
     if isinstance(config, dict):
         if "class_name" in config:
             _check_class(config)
+        if _is_lambda(config):
+            raise ModelTransferError("a lambda")
         for item in config.values():
             check(item)
     elif isinstance(config, list | tuple):
@@ -228,12 +239,21 @@ def _check_class(config: dict[Any, Any]) -> None:
         raise ModelTransferError(f"the class {module}.{name}")
 
 
+def _is_lambda(config: dict[Any, Any]) -> bool:
+    """Tell a lambda, of which some layers leave only the code in their configuration: text, defaults, closure."""
+    code = config.get("value")
+    return isinstance(code, list | tuple) and len(code) == 3 and isinstance(code[0], str)
+
+
 def _is_keras_function(module: str | None, name: object) -> bool:
     import keras
 
-    places = (keras.activations, keras.losses, keras.metrics)
-    return (
-        type(name) is str and (module is None or module.startswith("keras")) and any(hasattr(p, name) for p in places)
+    if type(name) is not str or name.startswith("_"):
+        return False
+    # Keras says "builtins" of its own functions, which it then finds by their names alone.
+    is_at_home = module in (None, "builtins", "keras") or str(module).startswith("keras.")
+    return is_at_home and any(
+        callable(getattr(p, name, None)) for p in (keras.activations, keras.losses, keras.metrics)
     )
 
 

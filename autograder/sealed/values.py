@@ -36,7 +36,7 @@ _EXTENSION_DTYPES = {
 }
 _MAX_DIMENSIONS = 32
 # Importing these does something to the machine or the screen.
-_MODULES_NOT_TO_IMPORT = frozenset({"__main__", "antigravity", "this", "idlelib", "turtledemo", "site", "webbrowser"})
+_MODULES_NOT_TO_IMPORT = frozenset({"antigravity", "this", "idlelib", "turtledemo", "site", "webbrowser", "test"})
 
 
 class ValueTransferError(Exception):
@@ -51,6 +51,8 @@ class Bounds:
     nodes: int = 1_000_000
     size: int = 512 * 1024 * 1024
     """Bytes in all."""
+    tree: int = 96 * 1024 * 1024
+    """Bytes of everything but arrays: read, they take many times that."""
 
 
 BOUNDS = Bounds()
@@ -78,7 +80,7 @@ def encode(value: object, refer: Refer, bounds: Bounds = BOUNDS) -> bytes:
     writer = _Writer(refer, bounds)
     tree = json.dumps(writer.node(value, 0), separators=(",", ":")).encode()
     message = b"".join([_HEADER.pack(_MAGIC, len(tree)), tree, *writer.blocks])
-    if len(message) > bounds.size:
+    if len(tree) > bounds.tree or len(message) > bounds.size:
         raise ValueTransferError(_too_large(bounds))
     return message
 
@@ -105,14 +107,15 @@ def decode(message: bytes, resolve: Resolve, bounds: Bounds = BOUNDS) -> Any:
         raise ValueTransferError(_too_large(bounds))
     try:
         magic, length = _HEADER.unpack_from(message)
-        if magic != _MAGIC or length > len(message) - _HEADER.size:
+        if magic != _MAGIC or length > min(len(message) - _HEADER.size, bounds.tree):
             raise ValueTransferError("not a value")
         start = _HEADER.size + length
         tree = json.loads(message[_HEADER.size : start])
         return _Reader(memoryview(message)[start:], resolve, bounds).value(tree, 0)
     except ValueTransferError:
         raise
-    except (struct.error, ValueError, TypeError, KeyError, RecursionError, OverflowError, AttributeError) as error:
+    except (Exception, SystemExit) as error:
+        # NumPy, Keras and imported modules fail in ways of their own on what was never a value.
         msg = f"not a value ({type(error).__name__})"
         raise ValueTransferError(msg) from error
 
@@ -143,6 +146,9 @@ class _Writer:
             set: self._sequence,
             frozenset: self._sequence,
             dict: self._mapping,
+            range: lambda value, depth: {"t": "range", "v": self._parts(depth, value.start, value.stop, value.step)},
+            slice: lambda value, depth: {"t": "slice", "v": self._parts(depth, value.start, value.stop, value.step)},
+            type(Ellipsis): lambda _value, _depth: {"t": "ellipsis"},
             np.ndarray: self._array,
             ModuleType: lambda value, _depth: {"t": "module", "v": str(value.__name__)},
         }
@@ -175,6 +181,9 @@ class _Writer:
 
     def _sequence(self, value: list[Any] | tuple[Any, ...] | set[Any] | frozenset[Any], depth: int) -> Node:
         return {"t": type(value).__name__, "v": [self.node(item, depth + 1) for item in value]}
+
+    def _parts(self, depth: int, *parts: object) -> list[Node]:
+        return [self.node(part, depth + 1) for part in parts]
 
     def _mapping(self, value: dict[Any, Any], depth: int) -> Node:
         return {
@@ -221,6 +230,9 @@ class _Reader:
             "tuple": lambda node, depth: tuple(self._items(node, depth)),
             "set": lambda node, depth: set(self._items(node, depth)),
             "frozenset": lambda node, depth: frozenset(self._items(node, depth)),
+            "range": lambda node, depth: range(*self._items(node, depth)),
+            "slice": lambda node, depth: slice(*self._items(node, depth)),
+            "ellipsis": lambda _node, _depth: ...,
             "dict": self._mapping,
             "array": lambda node, _depth: self._array(node),
             "scalar": lambda node, _depth: self._array(node)[()],
@@ -279,10 +291,16 @@ def _dtype_name(dtype: np.dtype[Any]) -> object:
     for name, extension in _EXTENSION_DTYPES.items():
         if dtype == extension:
             return name
-    if dtype.kind not in "biufcSUMmV":
+    if dtype.type.__module__ != "numpy" or dtype.kind not in "biufcSUMmV" or dtype.type is np.record:
         return None
-    descr: object = np.lib.format.dtype_to_descr(dtype)
-    return descr
+    if dtype.names is None:
+        return dtype.str
+    # A structured dtype can be more than its description: overlapping fields, titles, fields of an extension dtype.
+    try:
+        descr = json.loads(json.dumps(dtype.descr))
+        return descr if _dtype_from_name(descr) == dtype else None
+    except (TypeError, ValueError, ValueTransferError):
+        return None
 
 
 def _dtype_from_name(name: object) -> np.dtype[Any]:
@@ -305,9 +323,16 @@ def _tuples(descr: object) -> Any:
 
 def _import(name: str) -> ModuleType:
     """Import our own module of that name, if there is one and importing it is harmless."""
-    if name in sys.modules and name != "__main__":
+    parts = name.split(".")
+    # A package's __main__ is a program.
+    if "__main__" not in parts and name in sys.modules:
         return sys.modules[name]
-    if name.partition(".")[0] in _MODULES_NOT_TO_IMPORT or importlib.util.find_spec(name.partition(".")[0]) is None:
+    if (
+        "__main__" in parts
+        or parts[0] in _MODULES_NOT_TO_IMPORT
+        or not all(map(str.isidentifier, parts))
+        or importlib.util.find_spec(parts[0]) is None
+    ):
         msg = f"the module {name!r} is not one of the course's environment"
         raise ValueTransferError(msg)
     return importlib.import_module(name)

@@ -1,0 +1,152 @@
+"""
+What a kernel says while a cell runs, made into a notebook's outputs.
+
+The student's code shares a process with the kernel and can put anything on the wire: messages without the fields they
+should have, text that is none, gigabytes. So nothing is taken as it comes, and what is too much is left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+MAX_CHARACTERS = 4_000_000
+"""What a cell may say."""
+
+_STREAMS = ("stdout", "stderr")
+# What an output weighs besides its text, so that many empty ones are too much as well.
+_FIXED_WEIGHT = 100
+
+
+class Outputs:
+    """
+    The outputs of one cell, in the notebook format.
+
+    Parameters
+    ----------
+    limit : int
+        Characters that are kept; the rest is left out, and one line says so.
+    """
+
+    def __init__(self, limit: int = MAX_CHARACTERS) -> None:
+        self.items: list[dict[str, Any]] = []
+        self.weight = 0
+        self._limit = limit
+        self._cut = False
+        self._clear_first = False
+        self._displays: dict[str, dict[str, Any]] = {}
+
+    def take(self, kind: str, content: Mapping[str, Any]) -> None:
+        """
+        Take in a message.
+
+        Parameters
+        ----------
+        kind : str
+            The message's type; those that are no outputs are passed over, as are outputs that are malformed.
+        content : mapping
+            The message's content.
+        """
+        if kind == "clear_output":
+            self._clear_first = True
+            if not content.get("wait"):
+                self._clear()
+            return
+        output = _output(kind, content)
+        if output is None:
+            return
+        if self._clear_first:
+            self._clear()
+        self.weight += _weight(output) + _FIXED_WEIGHT
+        if self.weight > self._limit:
+            self._leave_out()
+        elif kind == "update_display_data":
+            known = self._displays.get(_display_id(content))
+            if known is not None:
+                known.update(data=output["data"], metadata=output["metadata"])
+        else:
+            self._add(output, _display_id(content))
+
+    def _clear(self) -> None:
+        self.items.clear()
+        self._displays.clear()
+        self.weight = 0
+        self._cut = self._clear_first = False
+
+    def _leave_out(self) -> None:
+        if not self._cut:
+            self._cut = True
+            text = f"\nWhat follows was left out: a cell may say {self._limit:,} characters.\n"
+            self.items.append({"output_type": "stream", "name": "stderr", "text": text})
+
+    def _add(self, output: dict[str, Any], display_id: str) -> None:
+        """Append an output, joining what follows on the same stream."""
+        last = self.items[-1] if self.items else None
+        if output["output_type"] == "stream" and last is not None and last.get("name") == output["name"]:
+            last["text"] += output["text"]
+            return
+        self.items.append(output)
+        if display_id:
+            self._displays[display_id] = output
+
+
+def clean(text: object) -> str:
+    """Give text that can be written as UTF-8: half a character becomes a question mark, what is no text nothing."""
+    return text.encode("utf-8", "replace").decode() if isinstance(text, str) else ""
+
+
+def _output(kind: str, content: Mapping[str, Any]) -> dict[str, Any] | None:
+    if kind == "stream" and content.get("name") in _STREAMS:
+        return {"output_type": "stream", "name": content["name"], "text": clean(content.get("text"))}
+    if kind == "error":
+        lines = content.get("traceback")
+        return {
+            "output_type": "error",
+            "ename": clean(content.get("ename")),
+            "evalue": clean(content.get("evalue")),
+            "traceback": [clean(line) for line in lines] if isinstance(lines, list) else [],
+        }
+    if kind in ("display_data", "execute_result", "update_display_data") and isinstance(content.get("data"), dict):
+        shown: dict[str, Any] = {
+            "output_type": "execute_result" if kind == "execute_result" else "display_data",
+            "data": _bundle(content["data"]),
+            "metadata": _plain(content["metadata"]) if isinstance(content.get("metadata"), dict) else {},
+        }
+        if kind == "execute_result":
+            shown["execution_count"] = None
+        return shown
+    return None
+
+
+def _bundle(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Keep of a display's data what the notebook format allows: text, and JSON where the type says so."""
+    return {
+        clean(kind): _plain(value) for kind, value in data.items() if isinstance(value, str) or kind.endswith("json")
+    }
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, str):
+        return clean(value)
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    if isinstance(value, dict):
+        return {clean(key): _plain(item) for key, item in value.items()}
+    return value
+
+
+def _weight(value: Any) -> int:
+    """Count the characters of all texts, and one for everything else."""
+    if isinstance(value, str):
+        return len(value)
+    if isinstance(value, list):
+        return sum(map(_weight, value), len(value))
+    if isinstance(value, dict):
+        return sum(map(_weight, value.values()), sum(map(len, value)))
+    return 1
+
+
+def _display_id(content: Mapping[str, Any]) -> str:
+    transient = content.get("transient")
+    display_id = transient.get("display_id") if isinstance(transient, dict) else None
+    return display_id if isinstance(display_id, str) else ""

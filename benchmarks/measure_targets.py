@@ -1,0 +1,252 @@
+"""
+What an honest solution of 08_cnn reaches, measured, and the targets that follow from it.
+
+Runs the reference of the master notebook over many seeds, each with hold-out pictures of its own, and prints a row for
+``coursekit/targets.toml`` for every measure that tells an honest solution from the known wrong answers:
+
+    python benchmarks/measure_targets.py --seeds 30 --jobs 2            # the data source and profile in use
+    COURSE_DATA=<folder> python benchmarks/measure_targets.py --write   # and keep the rows
+
+A target is so low that an honest run fails less than once in a thousand, and it is refused where a wrong answer (always
+the majority, or the MLP, in any of the runs) comes as high.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import math
+import os
+import statistics
+import sys
+import time
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import numpy as np
+
+ROOT = Path(__file__).resolve().parents[1]
+MASTER = ROOT / "source" / "08_cnn" / "cnn.ipynb"
+TABLE = ROOT / "coursekit" / "targets.toml"
+
+FAILURE_RATE = 1e-3
+MOST_JOBS = 2
+# What the notebook does, by grade id: it is run as it stands there, so that the targets are those of its own reference.
+CELLS = ("setup", "prepare", "build_cnn", "build_mlp", "judge", "train", "standardise", "build_edge_lover", "shift")
+MOVES = ((4, 0), (-4, 0), (0, 4), (0, -4))
+EDGE_LOVER = "edge-lover/stripes"
+EDGE_LOVER_ASKED = 0.95  # as it stands in the notebook: the stripes have one source, so they are not in the table
+
+Scores = dict[str, dict[str, float]]
+
+
+@dataclass(frozen=True)
+class Row:
+    """
+    What was measured of one exercise.
+
+    Attributes
+    ----------
+    exercise : str
+        Its name in the table.
+    honest : tuple of float
+        What the reference reached, a number a run.
+    wrong : mapping of str to float
+        The best that each known wrong answer came to in any run.
+    """
+
+    exercise: str
+    honest: tuple[float, ...]
+    wrong: Mapping[str, float]
+
+    @property
+    def mean(self) -> float:
+        """Mean of the honest runs."""
+        return statistics.fmean(self.honest)
+
+    @property
+    def sd(self) -> float:
+        """Standard deviation of the honest runs."""
+        return statistics.stdev(self.honest)
+
+    @property
+    def target(self) -> float:
+        """What may be asked, rounded down to hundredths."""
+        return math.floor(100 * lower_bound(self.honest)) / 100
+
+    @property
+    def refusal(self) -> str:
+        """Why it may not be asked; empty if it may."""
+        too_good = {name: best for name, best in self.wrong.items() if best >= self.target}
+        return "; ".join(f"{name} reaches {best:.3f}" for name, best in too_good.items())
+
+
+def lower_bound(values: Sequence[float], rate: float = FAILURE_RATE) -> float:
+    """
+    Give the value that one more run of the same kind falls below at the given rate.
+
+    The prediction bound for normal values, mean - t sd sqrt(1 + 1/n), with Student's quantile t for n - 1 degrees of
+    freedom: with many runs that is the quantile of the normal distribution, with few it lies lower.
+    """
+    n = len(values)
+    return statistics.fmean(values) - student_quantile(1 - rate, n - 1) * statistics.stdev(values) * math.sqrt(1 + 1 / n)
+
+
+def student_quantile(p: float, freedom: int) -> float:
+    """Give the quantile of Student's t distribution for 0.5 < p < 1, by bisection of its integral."""
+    scale = math.exp(math.lgamma((freedom + 1) / 2) - math.lgamma(freedom / 2)) / math.sqrt(freedom)
+
+    def integral(t: float, steps: int = 2000) -> float:
+        # With x = sqrt(freedom) tan(angle) the density becomes a power of the cosine, smooth on a bounded interval.
+        angles = np.linspace(0, math.atan(t / math.sqrt(freedom)), steps + 1)
+        heights = np.cos(angles) ** (freedom - 1)
+        area = np.sum((heights[1:] + heights[:-1]) / 2) * (angles[1] - angles[0])
+        return float(0.5 + scale / math.sqrt(math.pi) * math.sqrt(freedom) * area)
+
+    low, high = 0.0, 1.0
+    while integral(high) < p:
+        high *= 2
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (middle, high) if integral(middle) < p else (low, middle)
+    return (low + high) / 2
+
+
+def run(seed: int) -> Scores:
+    """Train once and judge: what the reference and each wrong answer reach, by exercise."""
+    os.environ["COURSE_HOLDOUT_SEED"] = str(10_000 + seed)
+    with contextlib.redirect_stdout(sys.stderr if seed < 0 else None):
+        notebook = _notebook()
+        from coursekit import checks, data, runtime
+
+        litter = data.load("litter")
+    prepare, epochs = notebook["prepare"], notebook["EPOCHS"]
+    training = (prepare(litter.x_train), litter.y_train, prepare(litter.x_val), litter.y_val, epochs)
+    pictures, labels = data.holdout("litter")
+    moved = np.concatenate([notebook["shift"](pictures, *move) for move in MOVES])
+    reached: Scores = {}
+    for name, build in (("reference", notebook["build_cnn"]), ("the MLP", notebook["build_mlp"])):
+        runtime.seed_everything(seed)
+        model = build()
+        notebook["train"](model, *training)
+        for exercise, x, y in (("cnn", pictures, labels), ("cnn-shifted", moved, np.tile(labels, len(MOVES)))):
+            said = checks.predicted_classes(model, prepare(x))
+            rank = notebook["ranking"](model, prepare(x), y)
+            _note(reached, exercise, name, said=said, rank=rank, truth=y)
+            _note(reached, exercise, "always the majority", said=np.zeros_like(y), rank=0.5, truth=y)
+    reached[EDGE_LOVER] = {"reference": _edge_lover(notebook, seed), "guessing": 0.5}
+    return reached
+
+
+def _notebook() -> dict[str, Any]:
+    """Run the cells of the master that make up the reference, and give their names."""
+    cells = {cell.metadata.get("nbgrader", {}).get("grade_id"): cell.source for cell in nbformat.read(MASTER, 4).cells}
+    names: dict[str, Any] = {}
+    for grade_id in CELLS:
+        exec(compile(cells[grade_id], f"<{grade_id}>", "exec"), names)
+    return names
+
+
+def _note(reached: Scores, exercise: str, who: str, *, said: Any, rank: float, truth: Any) -> None:
+    for measure, value in (
+        ("", float(np.mean(said == truth))),
+        ("-recall", float(np.mean(said[truth == 1] == 1))),
+        ("-ranking", rank),
+    ):
+        reached.setdefault(f"{exercise}{measure}/litter", {})[who] = value
+
+
+def _edge_lover(notebook: Mapping[str, Any], seed: int) -> float:
+    import keras
+
+    from coursekit import checks, data, runtime
+
+    runtime.seed_everything(seed)
+    model = notebook["build_edge_lover"](24)
+    model.compile(optimizer=keras.optimizers.Adam(learning_rate=0.05), loss="sparse_categorical_crossentropy")
+    x, y = data.stripes(400, size=24, seed=1)
+    model.fit(notebook["standardise"](x), y, batch_size=32, epochs=6, verbose=0)
+    x, y = data.stripes(400, size=24, seed=10_000 + seed)
+    return float(np.mean(checks.predicted_classes(model, notebook["standardise"](x)) == y))
+
+
+def rows(runs: Sequence[Scores]) -> Iterator[Row]:
+    """Gather the runs by exercise."""
+    for exercise, first in runs[0].items():
+        wrong = {who: max(scores[exercise][who] for scores in runs) for who in first if who != "reference"}
+        yield Row(exercise, tuple(scores[exercise]["reference"] for scores in runs), wrong)
+
+
+def entry(row: Row, *, source: str, profile: str) -> dict[str, str | int | float]:
+    """Give a row as the table has it."""
+    facts = {"n": len(row.honest), "mean": round(row.mean, 4), "sd": round(row.sd, 4), "target": row.target}
+    return {"exercise": row.exercise, "source": source, "profile": profile, **facts}
+
+
+def as_toml(entries: Sequence[Mapping[str, str | int | float]]) -> str:
+    """Write rows as TOML."""
+    tables = []
+    for each in entries:
+        lines = [f'{key} = "{value}"' if isinstance(value, str) else f"{key} = {value}" for key, value in each.items()]
+        tables.append("\n".join(["[[target]]", *lines]))
+    return "\n\n".join(tables) + "\n"
+
+
+def write(entries: Sequence[Mapping[str, str | int | float]], *, source: str, profile: str) -> None:
+    """Put rows into the table in place of all that it had of 08_cnn for this data source and profile."""
+    text = TABLE.read_text(encoding="utf-8")
+    head = text[: text.index("[[target]]")] if "\n[[target]]" in text else text.rstrip() + "\n\n"
+    kept = [
+        row
+        for row in tomllib.loads(text).get("target", [])
+        if (row["source"], row["profile"]) != (source, profile) or not str(row["exercise"]).startswith("cnn")
+    ]
+    merged = sorted([*kept, *entries], key=lambda row: (row["source"], row["profile"], row["exercise"]), reverse=True)
+    TABLE.write_text(head + as_toml(merged), encoding="utf-8")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", type=int, default=20, help="how many runs")
+    parser.add_argument("--first", type=int, default=0, help="seed of the first run")
+    parser.add_argument("--jobs", type=int, default=1, choices=range(1, MOST_JOBS + 1), help="processes")
+    parser.add_argument("--write", action="store_true", help=f"put the rows into {TABLE.relative_to(ROOT)}")
+    arguments = parser.parse_args()
+    if arguments.seeds < 3:
+        parser.error("a spread needs three runs at least")
+    # Before TensorFlow is loaded, in the processes to come: one core each.
+    for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS"):
+        os.environ[name] = "1"
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    from coursekit import data, runtime
+
+    source, profile = data.source("litter"), runtime.profile()
+    begin = time.monotonic()
+    with ProcessPoolExecutor(arguments.jobs, mp_context=get_context("spawn")) as pool:
+        runs = list(pool.map(run, range(arguments.first, arguments.first + arguments.seeds)))
+    seconds = time.monotonic() - begin
+    print(f"# {len(runs)} runs, source {source}, profile {profile}, {seconds:.0f} s with {arguments.jobs} processes")
+    good = []
+    for row in rows(runs):
+        wrong = ", ".join(f"{name} at most {best:.3f}" for name, best in row.wrong.items())
+        print(f"# {row.exercise}: mean {row.mean:.3f}, sd {row.sd:.3f}, min {min(row.honest):.3f}; {wrong}")
+        if row.refusal:
+            print(f"#   REFUSED: {lower_bound(row.honest):.3f} could be asked, but {row.refusal}")
+        elif row.exercise == EDGE_LOVER:
+            print(f"#   {lower_bound(row.honest):.3f} could be asked; the notebook asks {EDGE_LOVER_ASKED}")
+        else:
+            good.append(entry(row, source=source, profile=profile))
+    print(as_toml(good))
+    if arguments.write:
+        write(good, source=source, profile=profile)
+    return 0 if good else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
