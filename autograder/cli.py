@@ -30,6 +30,8 @@ app = typer.Typer(
 console = Console()
 errors = Console(stderr=True)
 
+# How the last run graded, for the report.
+_RUN_FILE = "run.json"
 _WRONG_USAGE = 2
 _INTERRUPTED = 130
 
@@ -171,6 +173,7 @@ def grade(
     json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the verdicts there.")] = None,
 ) -> None:
     """Mark what is in `submitted/`; a second call goes on where the first one stopped."""
+    from autograder.build import write_file
     from autograder.grading import Settings, find_submissions, preload
     from autograder.grading import grade as grade_submissions
     from autograder.kernels.process import shared_server
@@ -195,6 +198,7 @@ def grade(
     with _interruptible(executor), _progress(len(submissions)) as tell:
         verdicts = grade_submissions(course, submissions, settings, executor, force=force, tell=tell)
     executor.shutdown()
+    write_file(course.reports / _RUN_FILE, json.dumps(_run_facts(settings, workers), indent=1).encode())
     if json_file is not None:
         json_file.write_text(json.dumps([_record(verdict) for verdict in verdicts], indent=1, ensure_ascii=False))
     console.print(_summary(verdicts))
@@ -224,7 +228,10 @@ def report(context: typer.Context) -> None:
     """Write the report that instructors look at: one HTML file."""
     from autograder.report import write_report
 
-    console.print(f"Report: {write_report(_course(context))}", highlight=False, soft_wrap=True)
+    course = _course(context)
+    facts = course.reports / _RUN_FILE
+    run = json.loads(facts.read_text(encoding="utf-8")) if facts.exists() else {}
+    console.print(f"Report: {write_report(course, run=run)}", highlight=False, soft_wrap=True)
 
 
 def _environment(profile: Profile, data: Source | None) -> tuple[tuple[str, str], ...]:
@@ -235,6 +242,24 @@ def _environment(profile: Profile, data: Source | None) -> tuple[tuple[str, str]
         "COURSE_DATA": str(Path(folder).resolve()) if folder else None,
     }
     return tuple((name, value) for name, value in pairs.items() if value)
+
+
+def _run_facts(settings: Any, workers: int) -> dict[str, str]:
+    """Tell how a run graded, for people."""
+    from importlib.metadata import version
+    from platform import python_version
+
+    given = dict(settings.environment)
+    pinned = {"real": "real data alone", "standin": "the embedded stand-ins"}
+    source = pinned.get(given.get("COURSE_DATA_SOURCE", ""))
+    return {
+        "Profile": given["COURSE_PROFILE"],
+        "Data": source or ("the course's data folder" if "COURSE_DATA" in given else "the embedded stand-ins"),
+        "Sandbox": "none: submissions ran with the rights of whoever graded",
+        "Jobs": f"{workers} at a time, {settings.threads} thread(s) each",
+        "Python": python_version(),
+        **{name: version(name) for name in ("tensorflow", "keras", "numpy", "nbgrader")},
+    }
 
 
 @contextlib.contextmanager

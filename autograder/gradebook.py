@@ -202,7 +202,6 @@ def open_gradebook(course: courses.Course, *, patience: float = 30.0) -> Iterato
         URL.create("sqlite", database=str(course.gradebook)),
         connect_args={"timeout": patience, "check_same_thread": False},
     )
-    event.listen(engine, "connect", _take_over_transactions)
     event.listen(engine, "begin", _begin)
     gradebook = Gradebook(course, engine)
     try:
@@ -447,13 +446,9 @@ def _remedy(cause: str) -> str:
     return ""
 
 
-def _take_over_transactions(connection: Any, _record: Any) -> None:
-    # Python's sqlite3 would begin a transaction only before the first change, after this program has read what the
-    # change is based on. Without its help, _begin says when a transaction begins and of which kind it is.
-    connection.isolation_level = None
-
-
 def _begin(connection: Connection) -> None:
+    # Left to itself, Python's sqlite3 begins a transaction only before the first change: after this program has read
+    # what the change is based on.
     connection.exec_driver_sql(connection.get_execution_options().get("begin", "BEGIN"))
 
 

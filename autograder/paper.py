@@ -363,8 +363,8 @@ def _followers(submission: Sequence[SubmittedCell], chosen: dict[str, int]) -> d
 
 def _own_cells(cells: Iterable[SubmittedCell], neighbour: str, known: set[str]) -> Iterator[PaperCell]:
     for number, cell in enumerate(cells, start=1):
-        # A second cell with a grade id of the master's does not count, so it does not run either: an untouched copy would
-        # undo the answer above it.
+        # A second cell with a grade id of the master's does not count, so it does not run either: an untouched copy
+        # would undo the answer above it.
         runs = cell.cell_type == "code" and cell.grade_id not in known
         owner = Owner.CANDIDATE if runs else Owner.NOBODY
         # A cell id has at most 64 characters.

@@ -16,6 +16,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from ipykernel.compiler import get_tmp_directory
+
 from autograder.sealed import values
 
 _ABILITIES = {
@@ -32,6 +34,8 @@ _ABILITIES = {
 """What an examiner can do with a reference, and the method an object needs for it."""
 
 _MAX_MESSAGE = 2000
+_MAX_LINE = 200
+_MAX_FRAMES = 20
 
 _objects: dict[int, object] = {}
 
@@ -48,14 +52,15 @@ def answer(request: str, reply: str, namespace: dict[str, Any]) -> None:
         The student's global names.
     """
     path = Path(request)
-    operation, arguments = values.decode(path.read_bytes(), values.no_references(_RESOLVE))
+    question = path.read_bytes()
     path.unlink()
     try:
+        operation, arguments = values.decode(question, values.no_references(_RESOLVE))
         result: object = _OPERATIONS[operation](namespace, *arguments)
         message = values.encode(("ok", result), _refer)
     except values.ValueTransferError as error:
         message = values.encode(("too-much", str(error)), _refer)
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever the student's code raised crosses as an answer
+    except BaseException as error:  # noqa: BLE001 - whatever the student's code raised crosses as an answer
         message = values.encode(("error", _describe(error)), _refer)
     unfinished = Path(reply + ".part")
     unfinished.write_bytes(message)
@@ -68,13 +73,15 @@ def _get(namespace: dict[str, Any], name: str) -> object:
     return namespace[name]
 
 
-def _forget(_namespace: dict[str, Any]) -> None:
-    _objects.clear()
+def _keep(_namespace: dict[str, Any], handles: list[int]) -> None:
+    """Let go of every object but these, to which the examiner still holds references."""
+    for handle in _objects.keys() - set(handles):
+        del _objects[handle]
 
 
 _OPERATIONS: dict[str, Callable[..., object]] = {
     "get": _get,
-    "forget": _forget,
+    "keep": _keep,
     "call": lambda _namespace, target, args, kwargs: target(*args, **kwargs),
     "attribute": lambda _namespace, target, name: getattr(target, name),
     "item": lambda _namespace, target, key: target[key],
@@ -108,14 +115,25 @@ def _refer(value: object) -> values.Node:
     return {
         "t": "reference",
         "h": handle,
-        "k": kind.__name__,
+        "k": _class_name(kind),
         "n": _text(lambda: getattr(value, "__name__", "")),
         "a": [ability for ability, method in _ABILITIES.items() if _has(kind, method)],
     }
 
 
+# A student's metaclass may answer for __mro__ and __name__ as it likes; type itself does not.
+def _mro(kind: type) -> tuple[type, ...]:
+    bases: tuple[type, ...] = type.__dict__["__mro__"].__get__(kind)
+    return bases
+
+
+def _class_name(kind: type) -> str:
+    name: str = type.__dict__["__name__"].__get__(kind)
+    return name[:_MAX_LINE]
+
+
 def _has(kind: type, method: str) -> bool:
-    return any(method in vars(base) for base in type.__dict__["__mro__"].__get__(kind))
+    return any(method in vars(base) for base in _mro(kind))
 
 
 def _text(read: Callable[[], object]) -> str:
@@ -129,26 +147,28 @@ def _text(read: Callable[[], object]) -> str:
 
 def _describe(error: BaseException) -> dict[str, object]:
     """Tell of an exception in plain values: its class, which built-in classes it is one of, its text and its place."""
-    kinds = [kind.__name__ for kind in type(error).__mro__ if getattr(builtins, kind.__name__, None) is kind]
-    frames = _student_frames(error.__traceback__)
+    kind = type(error)
+    names = [_class_name(base) for base in _mro(kind)]
+    frames = _frames(BaseException.__dict__["__traceback__"].__get__(error))
     return {
-        "type": type(error).__name__,
-        "kinds": kinds,
-        "message": _text(lambda: str(error)),
+        "type": names[0],
+        "kinds": [name for name, base in zip(names, _mro(kind), strict=True) if vars(builtins).get(name) is base],
+        # The text of a KeyError is the key's repr, which would be quoted again where the exception is raised anew.
+        "message": _text(lambda: error.args[0] if kind is KeyError and type(error.args[0]) is str else str(error)),
         "where": frames[-1] if frames else "",
         "traceback": "\n".join(frames),
     }
 
 
-def _student_frames(trace: TracebackType | None) -> list[str]:
-    """One line for each frame below this module's own."""
-    lines = []
-    for frame in traceback.extract_tb(trace):
-        if frame.filename == __file__:
-            continue
-        source = (linecache.getline(frame.filename, frame.lineno or 0) or frame.line or "").strip()
-        lines.append(f"in {frame.name}, line {frame.lineno}: {source}")
-    return lines
+def _frames(trace: TracebackType | None) -> list[str]:
+    """One line for each of the last frames that are in the notebook; if none is, for the very last one."""
+    home = get_tmp_directory()
+    every = [(frame.f_code, line) for frame, line in traceback.walk_tb(trace) if frame.f_code.co_filename != __file__]
+    frames = [(code, line) for code, line in every if code.co_filename.startswith(home)] or every[-1:]
+    return [
+        f"in {code.co_name}, line {line}: {linecache.getline(code.co_filename, line).strip()}"[:_MAX_LINE]
+        for code, line in frames[-_MAX_FRAMES:]
+    ]
 
 
 def _global(node: values.Node) -> object:

@@ -10,15 +10,18 @@ from __future__ import annotations
 import builtins
 import contextlib
 import json
+import math
 import numbers
 import os
 import queue
 import stat
 import sys
 import time
+import weakref
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 from jupyter_client.blocking import BlockingKernelClient
 
@@ -27,12 +30,19 @@ from autograder.sealed import values
 NAME = "__examiner__"
 
 _INTERRUPT_GRACE_SECONDS = 2.0
+# Attribute of an exception that came from the candidate: the student's line.
+_WHERE = "_where_in_the_students_code"
+_SMALL_FLOATS = (np.dtype(ml_dtypes.bfloat16),)
 # Where functions come from that a test may hand to a student's function: both kernels have the same ones.
 _SHARED_MODULES = ("numpy", "math", "operator", "builtins", "keras", "tensorflow", "coursekit")
 
 
 class CandidateSilentError(Exception):
     """The candidate gave no answer, or one that is none."""
+
+
+class CallTimeoutError(TimeoutError):
+    """A call of the student's code did not end in time."""
 
 
 class Link:
@@ -57,7 +67,8 @@ class Link:
         self._folder = os.open(exchange, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         self._call_timeout = call_timeout
         self._count = 0
-        self.last_error = ""
+        self._unanswered = ""
+        self._references: weakref.WeakSet[Reference] = weakref.WeakSet()
 
     def ask(self, operation: str, *arguments: object) -> Any:
         """
@@ -67,16 +78,18 @@ class Link:
         ------
         Exception
             What the student's code raised, as the nearest built-in exception.
-        TimeoutError
+        CallTimeoutError
             The student's code did not end in time.
         CandidateSilentError
             There is no answer, or none that can be read.
         """
+        if self._unanswered and not self._replied(self._unanswered, _INTERRUPT_GRACE_SECONDS):
+            raise CallTimeoutError("your code does not end, and cannot be interrupted")
+        self._unanswered = ""
         self._count += 1
         question, answer = f"{self._count}.question", f"{self._count}.answer"
         self._write(question, values.encode((operation, arguments), self._refer))
-        paths = (f"{self._exchange}/{name}" for name in (question, answer))
-        request, reply = paths
+        request, reply = (f"{self._exchange}/{name}" for name in (question, answer))
         code = (
             "__import__('autograder.sealed.candidate', fromlist=['answer'])"
             f".answer({request!r}, {reply!r}, get_ipython().user_ns)"
@@ -94,15 +107,20 @@ class Link:
             return result
         if status == "too-much":
             raise ValueError(f"this value is {result}")
-        raise self._as_exception(result)
+        raise _as_exception(result)
+
+    def tidy(self) -> None:
+        """Let the candidate go of the objects to which no reference is left."""
+        self.ask("keep", [object.__getattribute__(reference, "_handle") for reference in self._references])
 
     def _wait(self, message_id: str) -> None:
         if self._replied(message_id, self._call_timeout):
             return
         self._client.control_channel.send(self._client.session.msg("interrupt_request", {}))
-        self._replied(message_id, _INTERRUPT_GRACE_SECONDS)
+        if not self._replied(message_id, _INTERRUPT_GRACE_SECONDS):
+            self._unanswered = message_id
         msg = f"your code did not end within {self._call_timeout:g} seconds"
-        raise TimeoutError(msg)
+        raise CallTimeoutError(msg)
 
     def _replied(self, message_id: str, seconds: float) -> bool:
         deadline = time.monotonic() + seconds
@@ -152,33 +170,36 @@ class Link:
             raise values.ValueTransferError("a malformed reference")
         methods = {method: getattr(Reference, "_" + method) for method in _METHODS if _METHODS[method] in abilities}
         label = kind if kind.isidentifier() else "object"
-        return type(label, (Reference,), {"__slots__": (), **methods})(self, handle, name)
+        reference = type(label, (Reference,), {"__slots__": (), **methods})(self, handle, name)
+        self._references.add(reference)
+        return reference
 
-    def _as_exception(self, facts: dict[str, Any]) -> Exception:
-        """Make the student's exception one of ours: the nearest built-in class that takes a text."""
-        text, where = str(facts["message"]), str(facts["where"])
-        self.last_error = where
-        if facts["type"] == "SystemExit":
-            return RuntimeError("your code called exit()")
-        for kind in facts["kinds"]:
-            found = getattr(builtins, kind, None)
-            if not (isinstance(found, type) and issubclass(found, Exception)):
-                continue
-            try:
-                error = found(text)
-            except TypeError:  # UnicodeDecodeError and its like want more than a text
-                continue
-            if found.__name__ != facts["type"]:
-                error = found(f"{facts['type']}: {text}")
-            error.add_note(f"in the student's code:\n{facts['traceback']}")
-            return error
-        return RuntimeError(f"{facts['type']}: {text}")
+
+def _as_exception(facts: dict[str, Any]) -> Exception:
+    """Make the student's exception one of ours, which knows where in the student's code it came up."""
+    error = _nearest_builtin(facts["kinds"], facts["type"], str(facts["message"]))
+    error.add_note(f"in the student's code:\n{facts['traceback']}")
+    setattr(error, _WHERE, str(facts["where"]))
+    return error
+
+
+def _nearest_builtin(kinds: list[str], name: str, text: str) -> Exception:
+    """Find the first of the built-in classes that takes a text."""
+    if name == "SystemExit":
+        return RuntimeError("your code called exit()")
+    for kind in kinds:
+        found = getattr(builtins, kind, None)
+        if not (isinstance(found, type) and issubclass(found, Exception)):
+            continue
+        with contextlib.suppress(TypeError):  # UnicodeDecodeError and its like want more than a text
+            return found(text if kind == name else f"{name}: {text}")
+    return RuntimeError(f"{name}: {text}")
 
 
 def _importable(value: object) -> tuple[str, str]:
     """Find the module and name under which the candidate finds the same function; empty when there is none."""
-    name = getattr(value, "__qualname__", getattr(value, "__name__", ""))
-    homes = [getattr(value, "__module__", None) or "numpy", "numpy", "builtins"]
+    name = str(getattr(value, "__qualname__", getattr(value, "__name__", "")))
+    homes = [str(getattr(value, "__module__", None)), "numpy", "builtins"]
     for module in homes:
         if module.partition(".")[0] in _SHARED_MODULES and module in sys.modules and _lookup(module, name) is value:
             return module, name
@@ -284,6 +305,7 @@ class Examiner:
         self._link = link
         self._fetched: dict[str, object] = {}
         self._result: object = None
+        self._where = ""
         shell.events.register("post_run_cell", self._note)
 
     def prepare(self, names: Sequence[str]) -> None:
@@ -297,36 +319,41 @@ class Examiner:
             if namespace.get(name) is value:
                 del namespace[name]
         self._fetched.clear()
-        self._link.last_error = ""
         missing = [name for name in names if name not in namespace and not hasattr(builtins, name)]
         if not missing:
             return
-        self._link.ask("forget")
+        self._link.tidy()
         for name in missing:
-            # Not there: the cell itself says so, as a NameError, when it comes to use it.
-            with contextlib.suppress(NameError):
+            try:
                 self._fetched[name] = namespace[name] = self._link.ask("get", name)
+            except NameError:
+                # Not there: the cell itself says so when it comes to use it.
+                continue
+            except (ValueError, CallTimeoutError, CandidateSilentError) as error:
+                raise type(error)(f"{name}: {error}") from None
 
     def report(self) -> str:
         """Tell, as JSON, with which number the last cell ended (null if none) and where the student's code failed."""
-        return json.dumps({"number": _real_number(self._result), "where": self._link.last_error})
+        return json.dumps({"number": _real_number(self._result), "where": self._where})
 
     def _note(self, result: Any) -> None:
         if result.info is None or not result.info.silent:
             self._result = result.result
+            self._where = getattr(result.error_in_exec, _WHERE, "")
 
 
 def _real_number(value: object) -> float | None:
     """Read a real number; True, False, text and everything else are none."""
-    if isinstance(value, bool | np.bool_):
+    try:
+        if isinstance(value, numbers.Real) and type(value) is not bool:
+            return float(value)
+    except OverflowError:
+        return math.inf
+    if not hasattr(type(value), "__array__"):
         return None
-    if isinstance(value, numbers.Real | np.integer | np.floating):
-        return float(value)
-    if isinstance(value, np.ndarray) or type(value).__name__ == "EagerTensor":
-        array = np.asarray(value)
-        if array.shape == () and array.dtype.kind in "iuf":
-            return float(array)
-    return None
+    array = np.asarray(value)
+    is_number = array.dtype.kind in "iuf" or array.dtype in _SMALL_FLOATS
+    return float(array) if array.shape == () and is_number else None
 
 
 def install(shell: Any, connection_file: str, exchange: str, call_timeout: float) -> None:

@@ -119,32 +119,39 @@ def _tensor_parts(value: Any) -> tuple[str | None, object]:
     array = np.asarray(value.numpy())
     if array.dtype.hasobject:  # texts
         return None, None
-    return (
-        ("tensor", array) if is_tensor else ("variable", (array, bool(value.trainable), value.name.partition(":")[0]))
-    )
+    if is_tensor:
+        return "tensor", array
+    return "variable", (array, bool(value.trainable), value.name.partition(":")[0])
 
 
 def _model_parts(model: Any) -> tuple[str | None, object]:
-    import keras
-
-    try:
-        config = keras.saving.serialize_keras_object(model)
-    except (TypeError, ValueError, NotImplementedError, AttributeError):
+    config = _serialized(model)
+    if config is None:
         return None, None
     compiled = config.pop("compile_config", None) or {}
-    if model.compiled:
-        # The live one: its learning rate may have been set after compile, of which the configuration knows nothing.
-        compiled["optimizer"] = keras.saving.serialize_keras_object(model.optimizer)
+    # The live one: its learning rate may have been set after compile, of which the configuration knows nothing.
+    compiled["optimizer"] = optimizer = _serialized(model.optimizer) if model.compiled else None
     if not _is_keras_own(config):
         return None, None
     return "model", {
         "config": _plain(config),
         "compiled": _plain({name: part for name in _COMPILE_PARTS if _is_keras_own(part := compiled.get(name))}),
         # With an optimizer of the student's own it arrives uncompiled: another one in its place would be a lie.
-        "is_compiled": bool(model.compiled) and _is_keras_own(compiled.get("optimizer")),
+        "is_compiled": optimizer is not None and _is_keras_own(optimizer),
         "weights": [np.asarray(weight) for weight in model.get_weights()],
         "trainable": [bool(layer.trainable) for layer in model._flatten_layers()],
     }
+
+
+def _serialized(value: Any) -> dict[str, Any] | None:
+    """Give a Keras object's configuration; None where a part of the student's own does not give its own."""
+    import keras
+
+    try:
+        config: dict[str, Any] = keras.saving.serialize_keras_object(value)
+    except Exception:  # noqa: BLE001 - then there is none, for whatever reason
+        return None
+    return config
 
 
 def _model_from_parts(
@@ -251,10 +258,9 @@ def _is_keras_function(module: str | None, name: object) -> bool:
     if type(name) is not str or name.startswith("_"):
         return False
     # Keras says "builtins" of its own functions, which it then finds by their names alone.
-    is_at_home = module in (None, "builtins", "keras") or str(module).startswith("keras.")
-    return is_at_home and any(
-        callable(getattr(p, name, None)) for p in (keras.activations, keras.losses, keras.metrics)
-    )
+    if not (module in (None, "builtins", "keras") or str(module).startswith("keras.")):
+        return False
+    return any(callable(getattr(place, name, None)) for place in (keras.activations, keras.losses, keras.metrics))
 
 
 def _is_keras_class(module: str | None, name: str) -> bool:

@@ -31,7 +31,7 @@ Resolve = Callable[[Node], object]
 
 _MAGIC = b"AGV1"
 _HEADER = struct.Struct("<4sI")
-_EXTENSION_DTYPES = {
+_EXTENSION_DTYPES: dict[str, np.dtype[Any]] = {
     name: np.dtype(getattr(ml_dtypes, name)) for name in ("bfloat16", "float8_e4m3fn", "float8_e5m2", "int4", "uint4")
 }
 _MAX_DIMENSIONS = 32
@@ -297,7 +297,7 @@ def _dtype_name(dtype: np.dtype[Any]) -> object:
         return dtype.str
     # A structured dtype can be more than its description: overlapping fields, titles, fields of an extension dtype.
     try:
-        descr = json.loads(json.dumps(dtype.descr))
+        descr: object = json.loads(json.dumps(dtype.descr))
         return descr if _dtype_from_name(descr) == dtype else None
     except (TypeError, ValueError, ValueTransferError):
         return None
