@@ -34,6 +34,8 @@ from autograder.verdict import CellVerdict, Outcome, Status, Verdict
 _INSTALL = "from autograder.sealed.examiner import install; install(get_ipython(), {arguments})"
 _ASK_SECONDS = 5.0
 _SIGKILL = 9
+# Beyond that it takes long to find out which names a student's cell should have bound; it is for a hint alone.
+_MAX_READABLE_CHARACTERS = 20_000
 
 
 @dataclass(frozen=True)
@@ -117,17 +119,26 @@ class _Session:
             raise KernelError(f"the examiner could not be set up: {run.error_name}: {run.error_message}")
 
     async def run(self) -> None:
-        for position, cell in enumerate(self._paper.cells, start=1):
-            if self._candidate.death.done() and not self._stopped:
-                self._stopped = f"The kernel died before cell {position}: {self._cause()}."
+        for position, cell in enumerate(_that_count(self._paper.cells), start=1):
+            if not self._stopped:
+                self._look_around(position)
             if self._stopped:
                 self._not_reached(cell)
             elif cell.owner is Owner.EXAMINER:
                 await self._run_test(cell, position)
             elif cell.owner is not Owner.NOBODY:
                 await self._run_candidate(cell, position)
-            if cell.role is Role.MANUAL and not self._stopped:
+            if cell.role is Role.MANUAL:
                 self._verdicts.append(_for_a_person(cell))
+
+    def _look_around(self, position: int) -> None:
+        """Stop where a kernel has died since, or the time is up."""
+        if self._candidate.death.done():
+            self._stopped = f"The kernel died before cell {position}: {self._cause()}."
+        elif self._examiner.death.done():
+            self._stopped = f"The kernel of the tests died before cell {position}."
+        elif time.monotonic() >= self._deadline:
+            self._stop_for_time(position)
 
     def verdict(self, seconds: float) -> Verdict:
         paper = self._paper
@@ -185,9 +196,6 @@ class _Session:
             note = "; ".join([*filter(None, [verdict.staff_note]), *self._staff_notes])
             verdict = CellVerdict(**{**verdict.__dict__, "staff_note": note})
         self._verdicts.append(verdict)
-        if self._examiner.death.done():
-            # Ours, not the student's doing as a rule: a test that crashed its own kernel.
-            self._stopped = f"The kernel of the tests died in cell {_place(position, cell)}."
 
     async def _examine(self, cell: PaperCell) -> tuple[CellRun, str]:
         """Run a test cell in the examiner; a candidate that dies meanwhile ends it."""
@@ -226,7 +234,7 @@ class _Session:
         self._stopped = f"The notebook was stopped in cell {position}: it did not end within {limit:g} s."
 
     def _not_reached(self, cell: PaperCell) -> None:
-        if cell.is_graded:
+        if cell.role is Role.TEST:
             message = f"Not reached: {self._stopped}"
             self._verdicts.append(CellVerdict(cell.grade_id, 0.0, cell.points, Outcome.NOT_REACHED, message))
 
@@ -245,6 +253,12 @@ class _Session:
         return notebook_text(nbformat.v4.new_notebook(cells=cells, metadata=json.loads(self._paper.metadata)))
 
 
+def _that_count(cells: tuple[PaperCell, ...]) -> tuple[PaperCell, ...]:
+    """Give the cells up to the last graded one: no score depends on what follows, an experiment of minutes perhaps."""
+    graded = [position for position, cell in enumerate(cells, start=1) if cell.is_graded]
+    return cells[: max(graded, default=len(cells))]
+
+
 def _for_a_person(cell: PaperCell) -> CellVerdict:
     if cell.state is State.MISSING:
         return CellVerdict(cell.grade_id, 0.0, cell.points, Outcome.MISSING, "The answer is not in the notebook.")
@@ -258,10 +272,10 @@ def _place(position: int, cell: PaperCell) -> str:
 
 
 def _trouble(cell: PaperCell, position: int, run: CellRun) -> Trouble:
-    try:
-        bound = names(cell.source).bound
-    except SyntaxError:
-        bound = frozenset()
+    bound: frozenset[str] = frozenset()
+    if len(cell.source) <= _MAX_READABLE_CHARACTERS:
+        with contextlib.suppress(SyntaxError):
+            bound = names(cell.source).bound
     error = ": ".join(filter(None, [run.error_name, run.error_message]))
     what = f"was stopped after {run.seconds:.0f} s" if run.end is End.TIMEOUT else f"ended with {error}"
     return Trouble(cell.grade_id, bound, f"Cell {_place(position, cell)} {what}.")
