@@ -8,7 +8,8 @@ BIN := .venv/bin
 SAMPLE := build/sample
 
 # The environment is made once for each state of what it is made of; the stamp's name tells which.
-STAMP := .venv/made-of-$(shell cat requirements-dev.txt pyproject.toml | cksum | cut -d' ' -f1)
+VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+STAMP := .venv/made-of-$(VERSION)-$(shell cat requirements-dev.txt pyproject.toml | cksum | cut -d' ' -f1)
 
 # Cheapest first.
 TESTS := tests/unit tests/kernel tests/course tests/hostile tests/browser
@@ -27,7 +28,7 @@ help:  ## List what there is to make
 
 grade: environment  ## Mark the sample class from scratch and write its report
 	rm -rf $(SAMPLE)
-	$(BIN)/autograder build --check
+	$(BIN)/autograder build
 	$(BIN)/autograder sample --to $(SAMPLE)
 	$(BIN)/autograder --course $(SAMPLE) grade
 	$(BIN)/autograder --course $(SAMPLE) report
@@ -63,13 +64,14 @@ environment: $(STAMP)
 # Bytecode is compiled now, because some machines do not let a run write it, and TensorFlow takes twice as long without.
 $(STAMP):
 	@$(PYTHON) -c 'import sys; (3, 11) <= sys.version_info < (3, 14) or sys.exit("Python 3.11, 3.12 or 3.13 is needed; %s is %s. Name one: make PYTHON=python3.12" % (sys.executable, sys.version.split()[0]))'
-	$(BIN)/python -c '' 2> /dev/null || $(PYTHON) -m venv --clear .venv
+	$(BIN)/python$(VERSION) -c '' 2> /dev/null || $(PYTHON) -m venv --clear .venv
 	rm -f .venv/made-of-*
 	if $(BIN)/python -m pip install --quiet --disable-pip-version-check "$$(grep '^uv==' requirements-dev.txt)"; then \
 	    $(BIN)/python -m uv pip install --quiet --python $(BIN)/python --compile-bytecode --requirements requirements-dev.txt \
 	    && $(BIN)/python -m uv pip install --quiet --python $(BIN)/python --no-build-isolation --no-deps --editable .; \
 	else \
-	    $(BIN)/python -m pip install --disable-pip-version-check --compile --requirement requirements-dev.txt \
+	    grep -v '^uv==' requirements-dev.txt \
+	    | $(BIN)/python -m pip install --disable-pip-version-check --compile --requirement /dev/stdin \
 	    && $(BIN)/python -m pip install --disable-pip-version-check --no-build-isolation --no-deps --editable .; \
 	fi
 	touch $@

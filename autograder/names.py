@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import re
 import symtable
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,6 +12,11 @@ from IPython.core.inputtransformer2 import TransformerManager
 
 BUILTINS = frozenset(dir(builtins)) | {"get_ipython", "display", "In", "Out", "_", "__", "___"}
 """Names that every notebook kernel has."""
+
+
+_MAGIC = re.compile(r"^[ \t]*[%!?]|=[ \t]*[%!]|\?[ \t]*$", re.MULTILINE)
+# Each makes IPython read the whole cell once more.
+_MAX_MAGICS = 50
 
 
 @dataclass(frozen=True)
@@ -48,12 +54,9 @@ def names(source: str) -> Names:
         It is not Python, or more than Python can read.
     """
     try:
-        table = symtable.symtable(TransformerManager().transform_cell(source), "<cell>", "exec")
+        table = _table(source)
     except SyntaxError:
-        raise
-    except (MemoryError, RecursionError, RuntimeError, ValueError) as error:
-        # Nested too deeply, hundreds of magics, characters that are none.
-        raise SyntaxError(f"this cell cannot be read: {type(error).__name__}") from error
+        table = _table(source, transform=True)
     tables = list(_with_children(table))
     bound = {symbol.get_name() for symbol in table.get_symbols() if symbol.is_assigned() or symbol.is_imported()}
     for inner in tables[1:]:
@@ -62,6 +65,17 @@ def names(source: str) -> Names:
     for inner in tables[1:]:
         used |= {s.get_name() for s in inner.get_symbols() if s.is_global() and s.is_referenced()}
     return Names(frozenset(used - bound - BUILTINS), frozenset(bound))
+
+
+def _table(source: str, *, transform: bool = False) -> symtable.SymbolTable:
+    """Give the symbol table of a cell; IPython's transformation is dear, so it comes only where Python alone fails."""
+    if transform and len(_MAGIC.findall(source)) > _MAX_MAGICS:
+        raise SyntaxError("too many magics")
+    try:
+        return symtable.symtable(TransformerManager().transform_cell(source) if transform else source, "<cell>", "exec")
+    except (MemoryError, RecursionError, RuntimeError, ValueError) as error:
+        # Nested too deeply, characters that are none, a transformation without end.
+        raise SyntaxError(f"this cell cannot be read: {type(error).__name__}") from error
 
 
 def _with_children(table: symtable.SymbolTable) -> Iterator[symtable.SymbolTable]:

@@ -8,9 +8,10 @@ cells, found by their grade ids, and the cells that belong to nobody, which stay
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -221,6 +222,8 @@ def _read_cell(cell: Any, position: int, name: str) -> SubmittedCell:
         raise SubmissionError(
             f"{name}: cell {position} has {len(source):,} characters. That is more than can be graded."
         )
+    # Half a character, as JSON can hold it, could be neither run nor written.
+    source = source.encode("utf-8", "replace").decode()
     metadata = cell.get("metadata")
     claimed = metadata.get("nbgrader") if isinstance(metadata, dict) else None
     grade_id = claimed.get("grade_id") if isinstance(claimed, dict) else None
@@ -252,11 +255,12 @@ def build_paper(
     chosen, remarks = _choose(submission, managed)
     followers = _followers(submission, chosen)
     known = set(managed)
-    cells = list(_own_cells(followers.get("", ()), "start", known))
+    numbers = count(1)
+    cells = [_own_cell(own, "start", known, next(numbers)) for own in followers.get("", ())]
     for cell in frame:
         answer = chosen.get(cell.grade_id)
         cells.append(_fill(cell, None if answer is None else submission[answer].source))
-        cells.extend(_own_cells(followers.get(cell.grade_id, ()), cell.cell_id, known))
+        cells += [_own_cell(own, cell.cell_id, known, next(numbers)) for own in followers.get(cell.grade_id, ())]
     return Paper(student, assignment, notebook, tuple(cells), json.dumps(master.metadata), tuple(remarks))
 
 
@@ -361,20 +365,19 @@ def _followers(submission: Sequence[SubmittedCell], chosen: dict[str, int]) -> d
     return followers
 
 
-def _own_cells(cells: Iterable[SubmittedCell], neighbour: str, known: set[str]) -> Iterator[PaperCell]:
-    for number, cell in enumerate(cells, start=1):
-        # A second cell with a grade id of the master's does not count, so it does not run either: an untouched copy
-        # would undo the answer above it.
-        runs = cell.cell_type == "code" and cell.grade_id not in known
-        owner = Owner.CANDIDATE if runs else Owner.NOBODY
-        # A cell id has at most 64 characters.
-        yield PaperCell(f"{neighbour[:48]}-own-{number}", cell.cell_type, cell.source, Role.OWN, owner)
+def _own_cell(cell: SubmittedCell, neighbour: str, known: set[str], number: int) -> PaperCell:
+    # A second cell with a grade id of the master's does not count, so it does not run either: an untouched copy would
+    # undo the answer above it.
+    runs = cell.cell_type == "code" and cell.grade_id not in known
+    owner = Owner.CANDIDATE if runs else Owner.NOBODY
+    # A cell id has at most 64 characters; the number keeps two of them apart.
+    return PaperCell(f"{neighbour[:48]}-own-{number}", cell.cell_type, cell.source, Role.OWN, owner)
 
 
 def _fill(cell: PaperCell, answer: str | None) -> PaperCell:
     """Put an answer into its cell; `cell` holds the release's stub."""
-    if cell.role not in (Role.ANSWER, Role.MANUAL):
-        return cell
+    if not json.loads(cell.metadata)["nbgrader"].get("solution"):
+        return cell  # a task is the instructor's text; what it asks for stands elsewhere
     if answer is None:
         return replace(cell, source="", state=State.MISSING)
     state = State.UNTOUCHED if answer.strip() == cell.source.strip() else State.ANSWERED

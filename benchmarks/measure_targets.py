@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import io
 import math
 import os
 import statistics
@@ -95,7 +96,8 @@ def lower_bound(values: Sequence[float], rate: float = FAILURE_RATE) -> float:
     freedom: with many runs that is the quantile of the normal distribution, with few it lies lower.
     """
     n = len(values)
-    return statistics.fmean(values) - student_quantile(1 - rate, n - 1) * statistics.stdev(values) * math.sqrt(1 + 1 / n)
+    quantile = student_quantile(1 - rate, n - 1)
+    return statistics.fmean(values) - quantile * statistics.stdev(values) * math.sqrt(1 + 1 / n)
 
 
 def student_quantile(p: float, freedom: int) -> float:
@@ -121,7 +123,7 @@ def student_quantile(p: float, freedom: int) -> float:
 def run(seed: int) -> Scores:
     """Train once and judge: what the reference and each wrong answer reach, by exercise."""
     os.environ["COURSE_HOLDOUT_SEED"] = str(10_000 + seed)
-    with contextlib.redirect_stdout(sys.stderr if seed < 0 else None):
+    with contextlib.redirect_stdout(io.StringIO()):
         notebook = _notebook()
         from coursekit import checks, data, runtime
 
@@ -137,7 +139,7 @@ def run(seed: int) -> Scores:
         notebook["train"](model, *training)
         for exercise, x, y in (("cnn", pictures, labels), ("cnn-shifted", moved, np.tile(labels, len(MOVES)))):
             said = checks.predicted_classes(model, prepare(x))
-            rank = notebook["ranking"](model, prepare(x), y)
+            rank = notebook["ranking"](model.predict(prepare(x), verbose=0)[:, 1], y)
             _note(reached, exercise, name, said=said, rank=rank, truth=y)
             _note(reached, exercise, "always the majority", said=np.zeros_like(y), rank=0.5, truth=y)
     reached[EDGE_LOVER] = {"reference": _edge_lover(notebook, seed), "guessing": 0.5}

@@ -54,13 +54,13 @@ def _scene(rng: np.random.Generator, *, with_bottle: bool) -> Field:
         shadow=rng.uniform(0.1, 0.65),
         reach=rng.uniform(0.2, 1.0),
     )
-    _scatter(rng, canvas, light, rng.integers(0, 3))
+    _scatter(rng, canvas, light, rng.choice([0, 1, 2], p=(0.4, 0.35, 0.25)))
     others = rng.choice([0, 1, 2], p=(0.8, 0.17, 0.03)) if with_bottle else rng.choice([0, 1, 2], p=(0.48, 0.44, 0.08))
     for number in range(others):
-        _other(rng, canvas, light, _place(rng, 52.0 if with_bottle or number else 68.0, 42.0 if with_bottle else 28.0))
+        _other(rng, canvas, light, _place(rng, 52.0 if with_bottle or number else 68.0, 42.0 if with_bottle else 34.0))
     if with_bottle:
         thing, length = things.bottle(rng)
-        things.draw_lathe(rng, canvas, light, _place(rng, length * rng.uniform(95, 130), 13.0), thing)
+        things.draw_lathe(rng, canvas, light, _place(rng, length * rng.uniform(95, 130), 11.0), thing)
     _scatter(rng, canvas, light, rng.choice([0, 1], p=(0.7, 0.3)))
     if kind == "grass" or rng.random() < 0.08:
         for _ in range(rng.integers(2, 7)):

@@ -183,7 +183,7 @@ def draw_lathe(rng: np.random.Generator, canvas: Field, light: Light, place: Pla
         cover = np.maximum(cover, disc)
 
     opacity = thing.opacity.astype(np.float32)[index]
-    _cast(window, cover, light, thick, 0.55 + 0.45 * float(thing.opacity.mean()))
+    _cast(window, cover, light, thick, 0.15 + 0.85 * float(thing.opacity.mean()) ** 2)
 
     light_u, light_v = _level(light, place)
     slopes = np.clip(-np.gradient(thing.radius) * _STEPS, -0.9, 0.9).astype(np.float32)[index]
@@ -192,7 +192,7 @@ def draw_lathe(rng: np.random.Generator, canvas: Field, light: Light, place: Pla
         side = np.clip(side + np.float32(0.4 * thing.crumple) * side_slope, -1, 1)
     facing = light_v * side + (np.float32(light.height) + np.float32(1.3) * light_u * slopes) * lift
     valley = np.clip(1 - thing.radius / np.maximum(np.roll(thing.radius, 9), np.roll(thing.radius, -9)), 0, 0.06) * 11
-    tone = (thing.tone * (1 - valley)).astype(np.float32)[index]
+    tone = (thing.tone * (1.25 - 1.3 * valley)).astype(np.float32)[index]
     ink = thing.ink.astype(np.float32)[index]
     if thing.ink.any():
         letters = sample(tile.text, along * grain + left, across * np.float32(1.3) * grain + top)
@@ -200,7 +200,7 @@ def draw_lathe(rng: np.random.Generator, canvas: Field, light: Light, place: Pla
     tone = tone * (np.float32(0.45) + np.float32(0.6) * np.clip(facing, 0, 1.3))
     rim_light = np.square(np.square(side))
     opacity = opacity + (1 - opacity) * np.float32(0.55) * rim_light
-    seen = window.canvas * np.float32(0.9)
+    seen = window.canvas
     tone = seen + opacity * (tone - seen)
     streak = side - np.float32(0.55) * light_v / np.float32(0.7) - np.float32(0.1) * slopes
     shine = np.exp(-np.square(streak / np.float32(0.16))) + np.float32(0.5) * np.exp(
@@ -243,7 +243,7 @@ def _finish(
     glosses = np.full(_STEPS, gloss)
     inks = np.zeros(_STEPS)
     if label is not None:
-        paper = rng.choice([rng.uniform(0.75, 1.0), rng.uniform(0.05, 0.35)])
+        paper = rng.choice([rng.uniform(0.75, 1.0), rng.uniform(0.05, 0.35)], p=(0.65, 0.35))
         for table, value in (
             (tones, paper),
             (opacities, 0.95),
@@ -252,7 +252,7 @@ def _finish(
         ):
             _band(table, *label, value)
     if cap is not None:
-        colour = rng.choice([rng.uniform(0.8, 1.0), rng.uniform(0.05, 0.3)])
+        colour = rng.choice([rng.uniform(0.8, 1.0), rng.uniform(0.05, 0.3)], p=(0.6, 0.4))
         for table, value in ((tones, colour), (opacities, 1.0), (glosses, 0.2), (inks, 0.0)):
             _band(table, *cap, value)
     return Lathe(
@@ -305,8 +305,8 @@ def _water(rng: np.random.Generator) -> tuple[Lathe, float]:
     thing = _finish(
         rng,
         radius,
-        tone=rng.uniform(0.7, 0.95),
-        opacity=rng.uniform(0.35, 0.7),
+        tone=rng.uniform(0.8, 1.0),
+        opacity=rng.uniform(0.4, 0.75),
         gloss=rng.uniform(0.3, 0.5),
         label=label,
         cap=(0.905, 1.0) if capped else None,
@@ -335,13 +335,13 @@ def _soda(rng: np.random.Generator) -> tuple[Lathe, float]:
         radius = _crushed(rng, radius, 0.6 * crumple)
     capped = rng.random() < 0.85
     _band(radius, 0.92, 1.0, 0.066 if capped else 0.05)
-    radius = _ribs(radius, 0.06, 0.72, rng.uniform(0.065, 0.085), rng.uniform(0.025, 0.05))
-    full = rng.random() < 0.25
+    radius = _ribs(radius, 0.06, 0.72, rng.uniform(0.065, 0.085), rng.uniform(0.03, 0.055))
+    full = rng.random() < 0.15
     thing = _finish(
         rng,
         radius,
-        tone=rng.uniform(0.1, 0.3) if full else rng.uniform(0.6, 0.9),
-        opacity=rng.uniform(0.7, 0.95) if full else rng.uniform(0.3, 0.6),
+        tone=rng.uniform(0.1, 0.3) if full else rng.uniform(0.75, 1.0),
+        opacity=rng.uniform(0.7, 0.95) if full else rng.uniform(0.4, 0.7),
         gloss=rng.uniform(0.3, 0.55),
         label=(0.38, 0.6) if rng.random() < 0.85 else None,
         cap=(0.92, 1.0) if capped else None,
@@ -357,7 +357,7 @@ def _beer(rng: np.random.Generator) -> tuple[Lathe, float]:
         [(0, 0.92 * wide), (0.03, wide), (shoulder, wide), (shoulder + 0.16, 0.062), (0.94, 0.046), (1, 0.046)], 15
     )
     _band(radius, 0.95, 1.0, 0.056)
-    dark = rng.random() < 0.6
+    dark = rng.random() < 0.5
     thing = _finish(
         rng,
         radius,
@@ -376,14 +376,14 @@ def _flask(rng: np.random.Generator) -> tuple[Lathe, float]:
     wide = rng.uniform(0.19, 0.24)
     neck = rng.uniform(0.08, 0.1)
     radius = _table([(0, 0.9 * wide), (0.03, wide), (0.58, wide), (0.64, 0.97 * wide), (0.78, neck), (1, neck)], 15)
-    radius = _ribs(radius, 0.04, 0.62, rng.uniform(0.08, 0.1), rng.uniform(0.025, 0.045))
+    radius = _ribs(radius, 0.04, 0.62, rng.uniform(0.075, 0.095), rng.uniform(0.035, 0.055))
     _band(radius, 0.84, 1.0, neck * 1.2)
     clear = rng.random() < 0.6
     thing = _finish(
         rng,
         radius,
-        tone=rng.uniform(0.55, 0.9),
-        opacity=rng.uniform(0.3, 0.6) if clear else rng.uniform(0.85, 1.0),
+        tone=rng.uniform(0.7, 0.95),
+        opacity=rng.uniform(0.4, 0.7) if clear else rng.uniform(0.85, 1.0),
         gloss=rng.uniform(0.3, 0.5),
         label=(0.2, rng.uniform(0.45, 0.55)) if rng.random() < 0.8 else None,
         cap=(0.84, 1.0),
@@ -411,13 +411,13 @@ def _opaque(rng: np.random.Generator) -> tuple[Lathe, float]:
     crumple = rng.uniform(0.2, 0.7) if rng.random() < 0.3 else 0.0
     if crumple:
         radius = _crushed(rng, radius, 0.5 * crumple)
-    if rng.random() < 0.6:
-        radius = _ribs(radius, 0.06, shoulder, rng.uniform(0.07, 0.1), rng.uniform(0.02, 0.04))
+    if rng.random() < 0.75:
+        radius = _ribs(radius, 0.06, shoulder, rng.uniform(0.07, 0.095), rng.uniform(0.03, 0.05))
     _band(radius, 0.86, 1.0, neck * 1.2)
     thing = _finish(
         rng,
         radius,
-        tone=rng.choice([rng.uniform(0.75, 0.95), rng.uniform(0.2, 0.6)]),
+        tone=rng.choice([rng.uniform(0.75, 0.95), rng.uniform(0.2, 0.6)], p=(0.65, 0.35)),
         opacity=1.0,
         gloss=rng.uniform(0.15, 0.35),
         label=(0.12, shoulder - 0.06) if rng.random() < 0.75 else None,

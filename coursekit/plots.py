@@ -17,6 +17,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
+from matplotlib.colors import Colormap
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.ticker import MaxNLocator
@@ -28,10 +29,10 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#0
 
 _DASHES: tuple[Any, ...] = ("-", "--", "-.", ":", (0, (6, 1, 1, 1, 1, 1)), (0, (1, 3)), (0, (8, 4)), (0, (3, 1, 1, 1)))
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
-_WIDTH = 9.0  # inches: the text column of a notebook
+_WIDTH = 8.0  # inches: the text column of a notebook
 _NARROWEST = 2.6  # inches: room for the labels of a single small picture
-_LINE = 0.25  # inches: a line of text above a picture
-_CHARACTERS_PER_INCH = 11  # of a figure's title
+_LINE = 0.25  # inches: a line of text
+_CHARACTERS_PER_INCH = {9: 14, 12: 11}  # by size of the letters in points
 
 Array = npt.NDArray[Any]
 
@@ -77,15 +78,19 @@ def image_grid(
     labels = _labels(titles, len(pictures), "titles") or [""] * len(pictures)
     low, high = _range(pictures)
     ratios = {picture.shape[0] / picture.shape[1] for picture in pictures}
-    figure, axes = _grid(len(pictures), columns, cell=1.8, ratio=max(ratios), head=any(labels), title=title)
+    figure, axes = _grid(labels, columns, cell=1.8, ratio=max(ratios), title=title)
     if len(ratios) > 1:
         # The compressed layout takes all pictures for as wide as the narrowest.
         figure.set_layout_engine("constrained")
-    for axis, picture, label in zip(axes, pictures, labels, strict=True):
+    for axis, picture in zip(axes, pictures, strict=True):
         shown = (picture - low) / (high - low) if picture.ndim == 3 else picture
-        axis.imshow(shown, cmap=cmap, vmin=low, vmax=high, interpolation="nearest")
-        axis.set_title(label, fontsize=9)
+        axis.imshow(shown, cmap=_shades(cmap), vmin=low, vmax=high, interpolation="nearest")
     return figure
+
+
+def _shades(cmap: str) -> Colormap:
+    # More shades than these make a notebook's file a third larger and are not to be seen.
+    return mpl.colormaps[cmap].resampled(64)
 
 
 def _picture(image: npt.ArrayLike) -> Array:
@@ -125,44 +130,55 @@ def _labels(labels: Sequence[object] | None, number: int, what: str) -> list[str
 
 
 def _grid(
-    number: int, columns: int, *, cell: float, ratio: float, head: bool, title: str | None, beside: float = 0.0
+    labels: Sequence[str], columns: int, *, cell: float, ratio: float, title: str | None, beside: float = 0.0
 ) -> tuple[Figure, list[Axes]]:
     """
-    Make a figure with a number of axes for pictures, without ticks.
+    Make a figure with axes for pictures, without ticks.
 
     Parameters
     ----------
-    number, columns : int
-        How many axes, and how many of them in a row at most.
+    labels : sequence of str
+        What stands above each.
+    columns : int
+        How many in a row, at most.
     cell : float
         Width of one, in inches, where the width of a notebook allows for it.
     ratio : float
         Height of a picture by its width.
-    head : bool
-        Whether something stands above each.
     title : str or None
         What stands above all.
     beside : float
         Room for a colour bar, in inches.
     """
-    columns = max(1, min(columns, number))
-    rows = math.ceil(number / columns)
+    columns = max(1, min(columns, len(labels)))
+    rows = math.ceil(len(labels) / columns)
     cell = min(cell, (_WIDTH - beside) / columns)
     width = max(columns * cell, _NARROWEST) + beside
-    height = rows * (cell * ratio + (_LINE if head else 0.05))
+    wrapped = [_wrap(label, width / columns, 9) for label in labels]
+    lines = max(label.count("\n") + 1 if label else 0 for label in wrapped)
+    height = rows * (cell * ratio + 0.05 + 0.8 * _LINE * lines)
     figure = _figure(width, height, title, layout="compressed")
     axes = list(figure.subplots(rows, columns, squeeze=False).flat)
     for axis in axes:
         axis.set_axis_off()
-    return figure, axes[:number]
+    for axis, label in zip(axes, wrapped, strict=False):
+        axis.set_title(label, fontsize=9)
+    return figure, axes[: len(labels)]
+
+
+def _wrap(text: str, width: float, size: int) -> str:
+    """Break a text into lines that are at most so many inches wide in letters of a size; its own breaks stay."""
+    longest = max(4, int(width * _CHARACTERS_PER_INCH[size]))
+    return "\n".join(textwrap.fill(line, longest) for line in text.splitlines())
 
 
 def _figure(width: float, height: float, title: str | None, *, layout: Literal["compressed", "constrained"]) -> Figure:
     """Make a figure with a title that is wrapped to its width."""
-    lines = textwrap.wrap(title or "", max(20, int(width * _CHARACTERS_PER_INCH)))
-    figure: Figure = plt.figure(figsize=(width, height + 0.1 + _LINE * len(lines)), layout=layout)
-    if lines:
-        figure.suptitle("\n".join(lines), fontsize=12)
+    head = _wrap(title or "", width, 12)
+    lines = head.count("\n") + 1 if head else 0
+    figure: Figure = plt.figure(figsize=(width, height + 0.1 + _LINE * lines), layout=layout)
+    if head:
+        figure.suptitle(head, fontsize=12)
     return figure
 
 
@@ -206,11 +222,11 @@ def kernels(weights: npt.ArrayLike, *, titles: Sequence[object] | None = None, t
     if channels > 1:
         return _kernel_table(values, names, title)
     names = names or [""] if alone else names or [f"filter {number}" for number in range(filters)]
-    figure, axes = _grid(filters, 8, cell=1.8, ratio=height / width, head=any(names), title=title, beside=0.9)
+    cell = min(1.8, (_WIDTH - 0.9) / min(8, filters))
+    figure, axes = _grid(names, 8, cell=cell, ratio=height / width, title=title, beside=0.9)
     limit = _limit(values)
     for number, axis in enumerate(axes):
-        _draw_weights(axis, values[:, :, 0, number], limit, 1.8 if filters <= 4 else 1.0)
-        axis.set_title(names[number], fontsize=9)
+        _draw_weights(axis, values[:, :, 0, number], limit, cell)
     figure.colorbar(axes[0].images[0], ax=figure.axes, label="weight", aspect=15)
     return figure
 
@@ -319,11 +335,10 @@ def feature_maps(
         raise ValueError(f"Feature maps of one picture have shape (height, width, channels), not {np.shape(maps)}.")
     height, width, channels = values.shape
     names = _labels(titles, channels, "titles") or [f"map {number}" for number in range(channels)]
-    figure, axes = _grid(channels, columns, cell=2.2, ratio=height / width, head=any(names), title=title, beside=0.9)
+    figure, axes = _grid(names, columns, cell=2.2, ratio=height / width, title=title, beside=0.9)
     low, high = _extremes([values])
     for number, axis in enumerate(axes):
-        axis.imshow(values[..., number], cmap=cmap, vmin=low, vmax=high, interpolation="nearest")
-        axis.set_title(names[number], fontsize=9)
+        axis.imshow(values[..., number], cmap=_shades(cmap), vmin=low, vmax=high, interpolation="nearest")
     figure.colorbar(axes[0].images[0], ax=figure.axes, label="activation", aspect=15)
     return figure
 
@@ -357,7 +372,11 @@ def training_curves(histories: Any, *, title: str | None = None) -> Figure:
         raise ValueError("There is no epoch to draw: did fit run?")
     columns = min(len(measures), 2)
     rows = math.ceil(len(measures) / columns)
-    figure = _figure(_WIDTH if columns == 2 else 5.5, 3.4 * rows + 0.3, title, layout="constrained")
+    width = _WIDTH if columns == 2 else 5.5
+    labels = [text for label, record in records.items() for text in _line_names(label, record)]
+    beside = max(1, int(width / (0.7 + max(len(text) for text in labels) / _CHARACTERS_PER_INCH[9])))
+    below = math.ceil(len(labels) / beside)  # lines of the legend
+    figure = _figure(width, 3.4 * rows + _LINE * below, title, layout="constrained")
     axes = list(figure.subplots(rows, columns, squeeze=False).flat)
     for axis, measure in zip(axes, measures, strict=False):
         for number, (label, record) in enumerate(records.items()):
@@ -367,16 +386,9 @@ def training_curves(histories: Any, *, title: str | None = None) -> Figure:
         axis.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     for axis in axes[len(measures) :]:
         axis.set_axis_off()
-    handles = {label: line for axis in axes for line, label in zip(*axis.get_legend_handles_labels(), strict=True)}
+    handles = {line.get_label(): line for axis in axes for line in axis.lines}
     # Below the axes: there it never hides a line.
-    figure.legend(
-        handles.values(),
-        handles.keys(),
-        loc="outside lower center",
-        ncols=min(4, len(handles)),
-        fontsize=9,
-        frameon=False,
-    )
+    figure.legend(handles=list(handles.values()), loc="outside lower center", ncols=beside, fontsize=9, frameon=False)
     return figure
 
 
@@ -392,22 +404,29 @@ def _records(histories: Any) -> dict[str, dict[str, Any]]:
     return {label: {k: v for k, v in record.items() if len(v)} for label, record in by_label.items()}
 
 
+def _line_names(label: str, record: Mapping[str, Any]) -> list[str]:
+    """Name the lines of one training: the solid one, and the dashed one if there is any."""
+    kinds = ["training", "validation"] if any(key.startswith("val_") for key in record) else ["training"]
+    return [f"{label}, {kind}" if label else kind for kind in kinds]
+
+
 def _draw_training(axis: Axes, number: int, label: str, record: Mapping[str, Any], measure: str) -> None:
-    for key, line, kind in ((measure, "-", "training"), (f"val_{measure}", "--", "validation")):
+    names = _line_names(label, record)
+    for place, (name, key, dashes) in enumerate(zip(names, (measure, f"val_{measure}"), ("-", "--"), strict=False)):
         if key not in record:
             continue
         values = np.asarray(record[key], dtype=float)
         # A single training has a colour for each of its two lines, several have one colour each.
-        place = number if label or kind == "training" else 1
+        look = number if label else place
         axis.plot(
             np.arange(1, len(values) + 1),
             values,
-            line,
-            color=COLOURS[place % len(COLOURS)],
-            marker=_MARKERS[place % len(_MARKERS)],
+            dashes,
+            color=COLOURS[look % len(COLOURS)],
+            marker=_MARKERS[look % len(_MARKERS)],
             markevery=max(1, len(values) // 8),
             markersize=4,
-            label=f"{label}, {kind}" if label else kind,
+            label=name,
         )
 
 

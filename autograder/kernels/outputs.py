@@ -7,6 +7,7 @@ should have, text that is none, gigabytes. So nothing is taken as it comes, and 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,8 +15,10 @@ MAX_CHARACTERS = 4_000_000
 """What a cell may say."""
 
 _STREAMS = ("stdout", "stderr")
+_JSON_TYPE = re.compile(r"application/(.*\+)?json")
 # What an output weighs besides its text, so that many empty ones are too much as well.
 _FIXED_WEIGHT = 100
+_MAX_DEPTH = 50
 
 
 class Outputs:
@@ -121,17 +124,22 @@ def _output(kind: str, content: Mapping[str, Any]) -> dict[str, Any] | None:
 def _bundle(data: Mapping[str, Any]) -> dict[str, Any]:
     """Keep of a display's data what the notebook format allows: text, and JSON where the type says so."""
     return {
-        clean(kind): _plain(value) for kind, value in data.items() if isinstance(value, str) or kind.endswith("json")
+        clean(kind): _plain(value)
+        for kind, value in data.items()
+        if isinstance(value, str) or _JSON_TYPE.fullmatch(clean(kind))
     }
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: Any, depth: int = 0) -> Any:
+    """Copy JSON with clean texts, and nothing where it is deeper than anyone can mean it."""
     if isinstance(value, str):
         return clean(value)
+    if depth == _MAX_DEPTH:
+        return None
     if isinstance(value, list):
-        return [_plain(item) for item in value]
+        return [_plain(item, depth + 1) for item in value]
     if isinstance(value, dict):
-        return {clean(key): _plain(item) for key, item in value.items()}
+        return {clean(key): _plain(item, depth + 1) for key, item in value.items()}
     return value
 
 

@@ -344,14 +344,17 @@ class Examiner:
 
 def _real_number(value: object) -> float | None:
     """Read a real number; True, False, text and everything else are none."""
-    try:
-        if isinstance(value, numbers.Real) and type(value) is not bool:
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, numbers.Real):
+        try:
             return float(value)
-    except OverflowError:
-        return math.inf
+        except OverflowError:
+            return math.inf
     if not hasattr(type(value), "__array__"):
         return None
-    array = np.asarray(value)
+    # TensorFlow's __array__ fails on a single bfloat16.
+    array = np.asarray(value.numpy() if hasattr(value, "numpy") else value)
     is_number = array.dtype.kind in "iuf" or array.dtype in _SMALL_FLOATS
     return float(array) if array.shape == () and is_number else None
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -125,14 +126,19 @@ def _tensor_parts(value: Any) -> tuple[str | None, object]:
 
 
 def _model_parts(model: Any) -> tuple[str | None, object]:
-    config = _serialized(model)
-    if config is None:
+    kind = type(model)
+    config = {
+        "module": "keras" if kind.__name__ == "Sequential" else kind.__module__,
+        "class_name": kind.__name__,
+        "config": _serialized(model.get_config),
+        "registered_name": None,
+        "build_config": _serialized(model.get_build_config),
+    }
+    if config["config"] is None or not _is_keras_own(config):
         return None, None
-    compiled = config.pop("compile_config", None) or {}
+    compiled = _serialized(model.get_compile_config) or {}
     # The live one: its learning rate may have been set after compile, of which the configuration knows nothing.
-    compiled["optimizer"] = optimizer = _serialized(model.optimizer) if model.compiled else None
-    if not _is_keras_own(config):
-        return None, None
+    compiled["optimizer"] = optimizer = _serialized(lambda: model.optimizer) if model.compiled else None
     return "model", {
         "config": _plain(config),
         "compiled": _plain({name: part for name in _COMPILE_PARTS if _is_keras_own(part := compiled.get(name))}),
@@ -143,12 +149,12 @@ def _model_parts(model: Any) -> tuple[str | None, object]:
     }
 
 
-def _serialized(value: Any) -> dict[str, Any] | None:
-    """Give a Keras object's configuration; None where a part of the student's own does not give its own."""
+def _serialized(get: Callable[[], Any]) -> dict[str, Any] | None:
+    """Give a configuration in plain values; None where a part of the student's own does not give its own."""
     import keras
 
     try:
-        config: dict[str, Any] = keras.saving.serialize_keras_object(value)
+        config: dict[str, Any] | None = keras.saving.serialize_keras_object(get())
     except Exception:  # noqa: BLE001 - then there is none, for whatever reason
         return None
     return config

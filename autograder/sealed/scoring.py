@@ -19,6 +19,7 @@ from autograder.paper import PaperCell, State
 from autograder.verdict import CellVerdict, Outcome
 
 _ASSERTIONS = ("AssertionError", "CheckFailed")
+_CALL_TIMEOUT = "CallTimeoutError"
 _MAX_MESSAGE = 2000
 
 
@@ -63,34 +64,27 @@ def judge(cell: PaperCell, run: CellRun, report: str, answered: Answered) -> Cel
     answered : Answered
         What is known of the answers.
     """
-    facts: dict[str, Any] = json.loads(report) if report else {"number": None, "where": ""}
+    facts: dict[str, Any] = json.loads(report) if report else {}
     if run.end is End.OK:
-        return _from_number(cell, run, facts["number"])
+        return _from_number(cell, run, facts["number"]) if facts else _at_fault(cell, run, "it left no report")
     missing = [name for name in cell.answers if answered.states.get(name) is State.MISSING]
     if missing and len(missing) == len(cell.answers):
         names = ", ".join(f"'{name}'" for name in missing)
         text = f"The answer cell {names} is not in the notebook. Download it again and copy your answers into it."
         return _nothing(cell, run, Outcome.MISSING, text)
-    if run.end is End.TIMEOUT:
+    if run.end is End.TIMEOUT or run.overdue:
         text = f"The test was stopped after {run.seconds:.0f} s: your code takes too long."
         return _nothing(cell, run, Outcome.TIMEOUT, text)
-    return _nothing(cell, run, *_from_error(cell, run, facts["where"], answered))
+    if run.end is End.DIED:
+        return _at_fault(cell, run, "its kernel died")
+    return _nothing(cell, run, *_from_error(cell, run, facts.get("where", ""), answered))
 
 
 def _from_number(cell: PaperCell, run: CellRun, number: float | None) -> CellVerdict:
     if number is None or number == cell.points:
         return CellVerdict(cell.grade_id, cell.points, cell.points, Outcome.PASSED, seconds=run.seconds)
     if not math.isfinite(number) or not 0 <= number <= cell.points:
-        note = f"the test ended with {number}, which is no score between 0 and {cell.points:g}"
-        return CellVerdict(
-            cell.grade_id,
-            0.0,
-            cell.points,
-            Outcome.ERROR,
-            "The test of this cell is at fault. Please tell your instructor.",
-            run.seconds,
-            note,
-        )
+        return _at_fault(cell, run, f"it ended with {number}, which is no score between 0 and {cell.points:g}")
     outcome = Outcome.PARTIAL if number > 0 else Outcome.FAILED
     message = f"{number:g} of {cell.points:g} points."
     return CellVerdict(cell.grade_id, number, cell.points, outcome, message, run.seconds)
@@ -103,6 +97,8 @@ def _from_error(cell: PaperCell, run: CellRun, where: str, answered: Answered) -
         return Outcome.FAILED, "There is no answer yet."
     if run.error_name in _ASSERTIONS:
         return Outcome.FAILED, run.error_message or "The result is not right."
+    if run.error_name == _CALL_TIMEOUT:
+        return Outcome.TIMEOUT, f"{run.error_message[:1].upper()}{run.error_message[1:]}."
     text = ": ".join(filter(None, [run.error_name, run.error_message]))
     if where:
         text += f" ({where})"
@@ -115,6 +111,12 @@ def _from_error(cell: PaperCell, run: CellRun, where: str, answered: Answered) -
 def _explains(trouble: Trouble, cell: PaperCell, message: str) -> bool:
     """Tell whether a cell's trouble is why a name is missing: it should have bound it, or is an answer under test."""
     return any(f"'{name}'" in message for name in trouble.bound) or trouble.grade_id in cell.answers
+
+
+def _at_fault(cell: PaperCell, run: CellRun, what: str) -> CellVerdict:
+    """Give nothing for a test that did not do its own part."""
+    message = "The test of this cell is at fault. Please tell your instructor."
+    return CellVerdict(cell.grade_id, 0.0, cell.points, Outcome.ERROR, message, run.seconds, f"the test: {what}")
 
 
 def _nothing(cell: PaperCell, run: CellRun, outcome: Outcome, message: str) -> CellVerdict:

@@ -34,6 +34,7 @@ _HEADER = struct.Struct("<4sI")
 _EXTENSION_DTYPES: dict[str, np.dtype[Any]] = {
     name: np.dtype(getattr(ml_dtypes, name)) for name in ("bfloat16", "float8_e4m3fn", "float8_e5m2", "int4", "uint4")
 }
+_SCALAR_TYPES = frozenset({*np.sctypeDict.values(), *(dtype.type for dtype in _EXTENSION_DTYPES.values())})
 _MAX_DIMENSIONS = 32
 # Importing these does something to the machine or the screen.
 _MODULES_NOT_TO_IMPORT = frozenset({"antigravity", "this", "idlelib", "turtledemo", "site", "webbrowser", "test"})
@@ -163,7 +164,7 @@ class _Writer:
             raise ValueTransferError(msg)
         write = self._plain.get(type(value))
         if write is None:
-            write = self._scalar if _is_numpy_scalar(value) else self._keras_or_reference
+            write = self._scalar if type(value) in _SCALAR_TYPES else self._keras_or_reference
         return write(value, depth)
 
     def _block(self, data: bytes) -> list[int]:
@@ -278,10 +279,6 @@ def _exact(value: Any, kind: type) -> Any:
         msg = f"{kind.__name__} expected"
         raise ValueTransferError(msg)
     return value
-
-
-def _is_numpy_scalar(value: object) -> bool:
-    return isinstance(value, np.generic) and type(value) is value.dtype.type
 
 
 def _dtype_name(dtype: np.dtype[Any]) -> object:

@@ -3,7 +3,8 @@ Checks for a notebook's tests: each passes silently or raises CheckFailed with a
 
 A message says what was asked, what came, and the name of the mistake where it is a known one. What is checked may be
 anything at all. Only plain Python values, NumPy arrays and scalars, tensors and Keras models of exactly these types
-pass; whatever merely claims to be one or to equal one fails with a clear message, and none of its code runs.
+pass; whatever merely claims to be one or to equal one fails with a clear message, and none of its code runs (but that
+:func:`trained` reads one attribute, to take a history of any class).
 
 Importing this is cheap: Keras is imported when the first model is checked.
 """

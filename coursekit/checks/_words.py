@@ -96,7 +96,7 @@ _REMEDIES: tuple[tuple[Callable[[Any], bool], str], ...] = (
         "It only promises values: list(...) makes a list of it, np.array(list(...)) an array.",
     ),
     (
-        lambda value: issubclass(type(value), np.ndarray) and type(value) is not np.ndarray,
+        lambda value: issubclass(type(value), np.ndarray) or class_name(value) in ("MaskedArray", "matrix", "memmap"),
         "np.array(...) makes a plain array of it.",
     ),
     (lambda value: type(value) is str, "This is a text: leave the quotes or str(...) away."),

@@ -99,6 +99,7 @@ def test_nbval_runs_the_solutions_on_warm_kernels_and_finds_the_same_tagged_outp
 def test_nbval_would_notice_a_tagged_output_that_is_not_the_same(cells, tmp_path):
     shown = cells.code("print(1 + 1)", "shown")
     shown.metadata["tags"] = ["nbval-check-output"]
+    shown.execution_count = 1
     shown.outputs = [nbformat.v4.new_output("stream", text="2\n")]
     right, wrong = cells.notebook(shown), cells.notebook(copy.deepcopy(shown))
     wrong.cells[0].outputs[0].text = "3\n"

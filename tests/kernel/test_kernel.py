@@ -1,0 +1,452 @@
+"""Warm kernels: how cells end, how kernels end, and what a fork does not inherit."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import nbclient
+import nbformat
+import psutil
+import pytest
+from jupyter_client.manager import start_new_kernel
+
+from autograder.kernels import provisioner
+from autograder.kernels.kernel import End, Kernel, KernelError
+from autograder.kernels.outputs import MAX_CHARACTERS
+from autograder.kernels.process import ForkServer, ForkServerError
+from autograder.kernels.server import Request
+from tests.kernel.conftest import printed
+
+
+@pytest.fixture
+def own_server(monkeypatch):
+    """A fork server of this test's own, that has imported next to nothing; kernels are forked from it."""
+    with ForkServer(()) as server:
+        monkeypatch.setattr(provisioner, "shared_server", lambda: server)
+        yield server
+
+
+def wait_until_gone(pid, seconds=10.0):
+    """Wait for the end of a process that is not ours to wait for."""
+    try:
+        psutil.Process(pid).wait(timeout=seconds)
+    except psutil.NoSuchProcess:
+        return
+
+
+# Cells
+
+
+def test_a_cell_runs_and_what_it_says_arrives(run_cells):
+    (run,) = run_cells("import sys\nprint('out')\nprint('err', file=sys.stderr)\n2 * 21")
+
+    assert run.end is End.OK
+    assert [output["output_type"] for output in run.outputs] == ["stream", "stream", "execute_result"]
+    assert [output["text"] for output in run.outputs[:2]] == ["out\n", "err\n"]
+    assert run.outputs[2]["data"] == {"text/plain": "42"}
+    assert 0 < run.seconds < 20
+
+
+def test_an_error_is_told_and_what_was_said_before_it_is_kept(run_cells):
+    run, after = run_cells("print('before')\nraise ValueError('no')", "print('after')")
+
+    assert (run.end, run.error_name, run.error_message) == (End.ERROR, "ValueError", "no")
+    assert [output["output_type"] for output in run.outputs] == ["stream", "error"]
+    assert printed(after) == "after\n"
+
+
+def test_a_cell_that_does_not_end_is_interrupted_and_the_kernel_lives_on(with_kernel):
+    async def talk(kernel):
+        endless = await kernel.run("x = 1\nwhile True: x += 1", timeout=0.5)
+        return endless, await kernel.run("print(x > 1)", timeout=20)
+
+    endless, after = with_kernel(talk)
+
+    assert (endless.end, endless.error_name, endless.overdue) == (End.TIMEOUT, "KeyboardInterrupt", True)
+    assert 0.5 <= endless.seconds < 4
+    assert (after.end, printed(after)) == (End.OK, "True\n")
+
+
+def test_a_cell_that_ignores_the_interrupt_is_killed_with_its_kernel(with_kernel):
+    source = """
+import signal
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+print('here', flush=True)
+while True: pass
+"""
+
+    async def talk(kernel):
+        run = await kernel.run(source, timeout=0.5)
+        return run, await kernel.death, await kernel.run("1", timeout=5)
+
+    run, code, after = with_kernel(talk)
+
+    assert (run.end, run.overdue, code) == (End.DIED, True, -signal.SIGKILL)
+    assert printed(run) == "here\n"
+    assert after.end is End.DIED
+
+
+def test_a_kernel_that_ends_itself_is_noticed_at_once_with_its_exit_code(with_kernel):
+    async def talk(kernel):
+        return await kernel.run(
+            "import os\nprint('last words', flush=True)\nos._exit(3)", timeout=20
+        ), await kernel.death
+
+    run, code = with_kernel(talk)
+
+    assert (run.end, run.overdue, code) == (End.DIED, False, 3)
+    assert run.seconds < 10
+
+
+def test_a_kernel_can_be_killed_in_the_middle_of_a_cell(with_kernel):
+    async def talk(kernel):
+        work = asyncio.create_task(kernel.run("print('on', flush=True)\nwhile True: pass", timeout=20))
+        await asyncio.sleep(0.2)
+        kernel.kill()
+        return await work, await kernel.death
+
+    run, code = with_kernel(talk)
+
+    assert (run.end, code) == (End.DIED, -signal.SIGKILL)
+
+
+def test_input_does_not_hang(run_cells):
+    (run,) = run_cells("input('Your name? ')")
+
+    assert (run.end, run.error_name) == (End.ERROR, "StdinNotImplementedError")
+
+
+def test_expressions_are_evaluated_after_a_cell_that_succeeded(with_kernel):
+    async def talk(kernel):
+        asked = {"sum": "1 + 1", "wrong": "nothing"}
+        return [await kernel.run(source, timeout=20, expressions=asked) for source in ("x = 1", "1 / 0")]
+
+    good, bad = with_kernel(talk)
+
+    assert good.expressions == {"sum": "2"}
+    assert bad.expressions == {}
+
+
+def test_a_silent_run_leaves_no_trace(with_kernel):
+    async def talk(kernel):
+        await kernel.run("x = 1", timeout=20, silent=True)
+        return await kernel.run("print(x, len(In))", timeout=20)
+
+    assert printed(with_kernel(talk)) == "1 2\n"
+
+
+def test_figures_arrive_inline_without_a_word_about_how_to_draw(run_cells):
+    run, again = run_cells("import matplotlib.pyplot as plt\nplt.plot([1, 2])\nplt.show()", "plt.plot([2, 1]);")
+
+    for each in (run, again):
+        (figure,) = each.outputs
+        assert figure["output_type"] == "display_data"
+        assert figure["data"]["image/png"].startswith("iVBORw0KGgo")
+
+
+def test_progress_that_is_cleared_and_updated_leaves_its_last_state(run_cells):
+    (run,) = run_cells("""
+from IPython.display import clear_output, display
+handle = display('one', display_id=True)
+handle.update('two')
+for n in range(3):
+    print(n)
+    if n < 2:
+        clear_output(wait=True)
+""")
+
+    assert [output.get("text") for output in run.outputs] == ["2\n"]
+
+
+def test_what_a_cell_says_has_an_end_and_the_kernel_goes_on(run_cells):
+    flood, after = run_cells("for _ in range(60): print('x' * 100_000)", "print('after')")
+
+    assert flood.end is End.OK
+    assert sum(len(output["text"]) for output in flood.outputs) < MAX_CHARACTERS + 200
+    assert "left out" in flood.outputs[-1]["text"]
+    assert printed(after) == "after\n"
+
+
+def test_messages_that_are_none_do_no_harm(run_cells):
+    forge, after = run_cells(
+        """
+kernel = get_ipython().kernel
+parent, session, socket = kernel.get_parent(), kernel.session, kernel.iopub_socket
+def send(kind, content, **more):
+    session.send(socket, kind, content, parent=more.get('parent', parent), ident=[b'x'])
+send('stream', {})
+send('stream', {'name': 'stdout'})
+send('display_data', {'data': 7})
+send('error', {'traceback': 7})
+send('status', {})
+send('execute_result', {'data': {'text/plain': ['\\ud800'[:0]]}})
+send('stream', {'name': 'stdout', 'text': 'x'}, parent={'header': 7})
+socket.send_multipart([b'garbage'])
+socket.send_multipart([b'x', b'<IDS|MSG>', b'no signature', b'{}', b'{}', b'{}', b'{}'])
+print('fine')
+""",
+        "print('after')",
+    )
+
+    assert forge.end is End.OK
+    assert printed(forge) == "fine\n"
+    assert printed(after) == "after\n"
+
+
+def test_two_kernels_work_at_the_same_time(folder):
+    async def both():
+        for name in "abcd":
+            (folder / name).mkdir()
+        starts = [
+            Kernel.start(connection=folder / connection, cwd=folder / work, environment={})
+            for connection, work in ("ab", "cd")
+        ]
+        one, two = await asyncio.gather(*starts)
+        async with one, two:
+            await asyncio.gather(one.run("x = 1", timeout=20), two.run("x = 2", timeout=20))
+            return await asyncio.gather(*(kernel.run("print(x)", timeout=20) for kernel in (one, two)))
+
+    assert [printed(run) for run in asyncio.run(both())] == ["1\n", "2\n"]
+
+
+# Where a kernel works
+
+
+def test_a_kernel_works_in_its_folder_and_finds_the_modules_there_and_none_of_the_graders(with_kernel, folder):
+    (folder / "w").mkdir()
+    (folder / "w" / "beside_the_notebook.py").write_text("value = 7")
+
+    async def talk(kernel):
+        source = "import os, sys, beside_the_notebook\nprint(beside_the_notebook.value, os.getcwd(), '' in sys.path)"
+        return await kernel.run(source, timeout=20)
+
+    assert printed(with_kernel(talk)) == f"7 {folder / 'w'} True\n"
+
+
+def test_the_folder_in_which_the_server_was_started_is_not_searched_for_modules(folder, monkeypatch, run_cells):
+    (folder / "of_the_grader.py").write_text("")
+    monkeypatch.chdir(folder)
+    with ForkServer(()) as server:
+        monkeypatch.setattr(provisioner, "shared_server", lambda: server)
+        (run,) = run_cells("import of_the_grader")
+
+    assert run.error_name == "ModuleNotFoundError"
+
+
+# What a fork does not inherit
+
+
+def test_two_kernels_draw_different_random_numbers(folder, run_cells, with_kernel):
+    source = """
+import random, secrets, tempfile, uuid
+import keras, numpy as np, tensorflow as tf
+print(random.random())
+print(np.random.random())
+print(np.random.default_rng().random())
+print(float(keras.random.uniform(())))
+print(float(tf.random.uniform(())))
+print(float(keras.layers.Dense(1).build((1, 1)) or keras.initializers.GlorotUniform()((1, 1))[0, 0]))
+print(uuid.uuid4(), secrets.token_hex(8), next(tempfile._get_candidate_names()))
+"""
+    (first,) = run_cells(source)
+    (folder / "c").rename(folder / "of-the-first")
+    (second,) = run_cells(source)
+
+    lines = [printed(run).splitlines() for run in (first, second)]
+    assert [len(each) for each in lines] == [7, 7]
+    assert all(one != two for one, two in zip(*lines, strict=True))
+
+
+def test_nothing_of_the_graders_environment_is_left(monkeypatch, run_cells):
+    monkeypatch.setenv("SEED_OF_THE_GRADER", "cannot-guess-this")
+    with ForkServer((), {"OF_THE_SERVER": "nor-this"}) as server:
+        monkeypatch.setattr(provisioner, "shared_server", lambda: server)
+        runs = run_cells(
+            "import os, pathlib\nprint(sorted(os.environ))",
+            "print(pathlib.Path('/proc/self/environ').read_bytes())",
+            OF_THE_KERNEL="1",
+        )
+
+    names = printed(runs[0])
+    assert "OF_THE_KERNEL" in names
+    assert "OF_THE_SERVER" not in names
+    assert "GRADER" not in names
+    assert "cannot-guess-this" not in printed(runs[1])
+
+
+def test_a_kernel_holds_no_socket_of_the_server(own_server, with_kernel):
+    def sockets(pid):
+        places = (os.readlink(path) for path in Path(f"/proc/{pid}/fd").iterdir())
+        return {place for place in places if place.startswith(("socket:", "pipe:"))}
+
+    async def talk(kernel):
+        return sockets(kernel.pid), sockets(psutil.Process(kernel.pid).ppid())
+
+    of_the_kernel, of_the_server = with_kernel(talk)
+
+    assert of_the_kernel
+    assert of_the_server
+    assert not of_the_kernel & of_the_server
+
+
+# How kernels end
+
+CHILDREN = """
+import os, subprocess, sys
+sleep = [sys.executable, '-c', 'import time; time.sleep(600)']
+in_the_group = subprocess.Popen(sleep).pid
+in_a_session_of_its_own = subprocess.Popen(sleep, start_new_session=True).pid
+code = 'import subprocess, sys; print(subprocess.Popen(sys.argv[1:], start_new_session=True).pid)'
+its_parent_is_gone = int(subprocess.run([sys.executable, '-c', code, *sleep], capture_output=True).stdout)
+print(in_the_group, in_a_session_of_its_own, its_parent_is_gone)
+"""
+
+
+def children_of(run):
+    pids = [int(pid) for pid in printed(run).split()]
+    assert len(pids) == 3
+    return pids
+
+
+def test_a_kernels_whole_process_tree_ends_with_it(own_server, with_kernel):
+    async def talk(kernel):
+        run = await kernel.run(CHILDREN, timeout=20)
+        return [kernel.pid, *children_of(run)], [psutil.pid_exists(pid) for pid in children_of(run)]
+
+    pids, alive = with_kernel(talk)
+
+    assert alive == [True] * 3
+    for pid in pids:
+        wait_until_gone(pid)
+
+
+def test_a_kernel_that_ends_leaves_the_processes_of_another_alone(own_server, folder):
+    async def two():
+        for name in "abcd":
+            (folder / name).mkdir()
+        start = {"environment": {}}
+        async with await Kernel.start(connection=folder / "a", cwd=folder / "b", **start) as staying:
+            pids = children_of(await staying.run(CHILDREN, timeout=20))
+            async with await Kernel.start(connection=folder / "c", cwd=folder / "d", **start) as leaving:
+                (orphan, *_) = children_of(await leaving.run(CHILDREN, timeout=20))
+            wait_until_gone(orphan)
+            return [psutil.pid_exists(pid) for pid in pids]
+
+    assert asyncio.run(two()) == [True] * 3
+
+
+def test_when_the_client_hangs_up_the_kernel_ends(own_server, folder):
+    process = own_server.fork(Request(arguments=["-f", str(folder / "kernel.json")], cwd=str(folder), environment={}))
+    pid = process.pid
+
+    process.kill()
+
+    assert process.wait(timeout=10) == -signal.SIGKILL
+    assert process.poll() == -signal.SIGKILL
+    wait_until_gone(pid)
+
+
+def test_when_the_server_is_killed_its_kernels_end_and_the_cell_is_told_so(own_server, with_kernel):
+    async def talk(kernel):
+        server = psutil.Process(kernel.pid).parent()
+        work = asyncio.create_task(kernel.run("while True: pass", timeout=20))
+        await asyncio.sleep(0.2)
+        server.kill()
+        return kernel.pid, await work, await kernel.death
+
+    pid, run, code = with_kernel(talk)
+
+    assert (run.end, code) == (End.DIED, -signal.SIGKILL)
+    wait_until_gone(pid)
+
+
+def test_when_the_server_is_closed_nothing_of_its_kernels_stays(folder, monkeypatch, with_kernel):
+    server = ForkServer(())
+    monkeypatch.setattr(provisioner, "shared_server", lambda: server)
+
+    async def talk(kernel):
+        pids = [kernel.pid, *children_of(await kernel.run(CHILDREN, timeout=20))]
+        server.close()
+        return [pid for pid in pids if psutil.pid_exists(pid)]
+
+    for pid in with_kernel(talk):
+        wait_until_gone(pid)
+
+
+def test_a_forked_process_has_the_face_that_jupyter_expects(own_server, folder):
+    process = own_server.fork(Request(arguments=["-f", str(folder / "kernel.json")], cwd=str(folder), environment={}))
+
+    assert process.poll() is None
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(timeout=0)
+    while not (folder / "kernel.json").exists():
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.terminate()
+    assert process.wait(timeout=10) == -signal.SIGTERM
+    process.terminate()
+    process.kill()
+
+
+# What cannot be started
+
+
+def test_a_kernel_that_ends_while_it_starts_is_an_error_that_says_so(own_server, folder):
+    async def start():
+        await Kernel.start(connection=folder, cwd=folder / "not-there", environment={})
+
+    with pytest.raises(KernelError, match=r"the kernel ended while it started \(exit code 1\)"):
+        asyncio.run(start())
+
+    assert "FileNotFoundError" in own_server.log_tail()
+
+
+def test_a_server_that_cannot_import_its_modules_is_an_error_that_says_why(folder):
+    with ForkServer(("no_such_module",)) as server, pytest.raises(ForkServerError, match="no_such_module"):
+        server.fork(Request(arguments=[], cwd=str(folder), environment={}))
+
+
+# Other clients
+
+
+def test_any_jupyter_client_gets_a_warm_kernel_by_name(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    manager, client = start_new_kernel(kernel_name="warm")
+    try:
+        said = []
+        client.execute_interactive(
+            "import sys, os\nprint('tensorflow' in sys.modules, os.getcwd())",
+            timeout=20,
+            output_hook=lambda message: said.append(message["content"].get("text")),
+        )
+        assert f"True {folder}\n" in said
+        pid = manager.provisioner.pid
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
+    wait_until_gone(pid)
+
+
+def test_nbclient_runs_a_notebook_on_a_warm_kernel_and_interrupts_it(folder):
+    sources = ["import sys\n'keras' in sys.modules", "while True: pass", "6 * 7"]
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in sources])
+    client = nbclient.NotebookClient(
+        notebook,
+        kernel_name="warm",
+        timeout=1,
+        interrupt_on_timeout=True,
+        allow_errors=True,
+        resources={"metadata": {"path": str(folder)}},
+    )
+
+    client.execute()
+
+    first, endless, last = (cell.outputs[0] for cell in notebook.cells)
+    assert first.data["text/plain"] == "True"
+    assert endless.ename == "KeyboardInterrupt"
+    assert last.data["text/plain"] == "42"
