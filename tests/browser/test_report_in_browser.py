@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -20,11 +18,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from playwright.sync_api import Browser, Page
-
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
 
 HOSTILE = "<img src=x onerror='document.title=`taken`'><script>document.title='taken'</script>"
 NAMES = [f"{i:02}_assignment_with_a_name" for i in range(1, 15)]
@@ -53,16 +46,6 @@ def a_class(assignments: int, students: int) -> str:
         run={"Sandbox": "strict", "Data": "stand-in"},
         when=datetime(2026, 2, 1, tzinfo=UTC),
     )
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    # Chromium has no sandbox of its own when the tests run as root, as they do in containers.
-    arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
-    with playwright.sync_playwright() as running:
-        chromium = running.chromium.launch(executable_path=CHROMIUM, args=arguments)
-        yield chromium
-        chromium.close()
 
 
 @contextmanager

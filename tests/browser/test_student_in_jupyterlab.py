@@ -1,0 +1,96 @@
+"""A student opens a release notebook in JupyterLab, solves a cell, presses Validate, and sees a helpful answer."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import nbformat
+import pytest
+
+from autograder.build import release_notebook
+from autograder.notebook import notebook_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from playwright.sync_api import Browser, Page
+
+# A fresh machine needs long for the first page of JupyterLab.
+PATIENCE = 90_000
+OVERWRITE = ".jp-Dialog button.jp-mod-warn"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("student")
+
+
+@pytest.fixture(scope="module")
+def lab(folder: Path) -> Iterator[str]:
+    """A JupyterLab on loopback; gives the address of a file in it."""
+    token = secrets.token_hex(16)
+    command = [
+        str(Path(sys.executable).with_name("jupyter-lab")),
+        "--no-browser",
+        "--allow-root",
+        "--ServerApp.ip=127.0.0.1",
+        "--ServerApp.port=0",
+        f"--IdentityProvider.token={token}",
+        "--LabApp.news_url=",
+        "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+        f"--ServerApp.root_dir={folder}",
+    ]
+    environment = {
+        **os.environ,
+        "JUPYTER_CONFIG_DIR": str(folder / ".config"),
+        "JUPYTER_RUNTIME_DIR": str(folder / ".run"),
+    }
+    with subprocess.Popen(command, cwd=folder, env=environment, stderr=subprocess.PIPE, text=True) as server:
+        try:
+            address = next(
+                line.split("http://", 1)[1].split("/", 1)[0] for line in server.stderr if "http://127.0.0.1" in line
+            )
+            yield f"http://{address}/lab/tree/{{name}}?reset&token={token}"
+        finally:
+            server.terminate()
+            server.communicate(timeout=30)
+
+
+def hand_out(folder: Path, master: nbformat.NotebookNode, name: str) -> None:
+    (folder / name).write_text(notebook_text(release_notebook(master)), encoding="utf-8")
+
+
+def validate(page: Page) -> str:
+    page.click(".validate-button", timeout=PATIENCE)
+    page.wait_for_selector(f"{OVERWRITE}, #validation-message", timeout=PATIENCE)
+    if page.is_visible(OVERWRITE):
+        # Validate saves first, and JupyterLab asks when the copy on disk has another time than the one it opened.
+        page.click(OVERWRITE)
+        page.wait_for_selector("#validation-message", timeout=PATIENCE)
+    message = page.inner_text("#validation-message")
+    page.click(".jp-Dialog button.jp-mod-accept")
+    return message
+
+
+def test_validate_says_what_is_missing_and_then_that_all_is_well(
+    browser: Browser, lab: str, folder: Path, master: nbformat.NotebookNode
+) -> None:
+    hand_out(folder, master, "twice.ipynb")
+    page = browser.new_page(viewport={"width": 1300, "height": 900})
+    page.goto(lab.format(name="twice.ipynb"), timeout=PATIENCE)
+    page.wait_for_selector(".jp-Notebook .jp-CodeCell", timeout=PATIENCE)
+
+    assert "double" in validate(page), "the untouched notebook fails, and the message shows where"
+
+    editor = page.locator(".jp-CodeCell .cm-content", has_text="YOUR CODE HERE")
+    editor.click()
+    page.keyboard.press("Control+a")
+    page.keyboard.type("def double(x):\nreturn 2 * x")
+    message = validate(page)
+    assert "Success" in message, message
+    page.close()
