@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 import subprocess
 import time
@@ -172,29 +171,51 @@ def test_what_a_cell_says_has_an_end_and_the_kernel_goes_on(run_cells):
     assert printed(after) == "after\n"
 
 
-def test_messages_that_are_none_do_no_harm(run_cells):
-    forge, after = run_cells(
-        """
+FORGE = """
 kernel = get_ipython().kernel
-parent, session, socket = kernel.get_parent(), kernel.session, kernel.iopub_socket
-def send(kind, content, **more):
-    session.send(socket, kind, content, parent=more.get('parent', parent), ident=[b'x'])
-send('stream', {})
-send('stream', {'name': 'stdout'})
-send('display_data', {'data': 7})
-send('error', {'traceback': 7})
-send('status', {})
-send('execute_result', {'data': {'text/plain': ['\\ud800'[:0]]}})
-send('stream', {'name': 'stdout', 'text': 'x'}, parent={'header': 7})
+session, socket, parent = kernel.session, kernel.iopub_socket, kernel.get_parent()['header']
+
+def send(kind, content=b'{}', parent=session.pack(parent)):
+    parts = [session.pack(session.msg_header(kind)), parent, b'{}', content]
+    socket.send_multipart([b'x', b'<IDS|MSG>', session.sign(parts), *parts])
+
+send('stream')
+send('stream', b'{"name": "stdout", "text": 7}')
+send('display_data', b'{"data": 7}')
+send('display_data', b'{"data": {"text/plain": 7, "text/html": ["a"]}, "metadata": 7}')
+send('execute_result', b'{"data": {"text/plain": "\\ud800"}}')
+send('error', b'{"traceback": 7, "evalue": "\\ud800"}')
+send('update_display_data', b'{"data": {}, "transient": 7}')
+send('clear_output', b'7')
+send('status')
+send('status', b'[]')
+send('stream', b'[' * 100_000)
+send('stream', b'no json')
+send('stream', parent=b'7')
+send('stream', parent=b'{"msg_id": ["x"]}')
+send(['stream'])
 socket.send_multipart([b'garbage'])
 socket.send_multipart([b'x', b'<IDS|MSG>', b'no signature', b'{}', b'{}', b'{}', b'{}'])
 print('fine')
-""",
-        "print('after')",
-    )
+"""
+
+
+def test_messages_that_are_none_do_no_harm(run_cells):
+    forge, after = run_cells(FORGE, "print('after')")
 
     assert forge.end is End.OK
     assert printed(forge) == "fine\n"
+    assert printed(after) == "after\n"
+    cell = nbformat.v4.new_code_cell(outputs=nbformat.from_dict(forge.outputs))
+    nbformat.validate(nbformat.v4.new_notebook(cells=[cell]))
+
+
+def test_a_forged_end_of_a_cell_is_the_forgers_own_loss(run_cells):
+    forge, after = run_cells(
+        FORGE + "send('status', b'{\"execution_state\": \"idle\"}')\nprint('late')", "print('after')"
+    )
+
+    assert forge.end is End.OK
     assert printed(after) == "after\n"
 
 
@@ -281,7 +302,7 @@ def test_nothing_of_the_graders_environment_is_left(monkeypatch, run_cells):
 
 def test_a_kernel_holds_no_socket_of_the_server(own_server, with_kernel):
     def sockets(pid):
-        places = (os.readlink(path) for path in Path(f"/proc/{pid}/fd").iterdir())
+        places = (str(path.readlink()) for path in Path(f"/proc/{pid}/fd").iterdir())
         return {place for place in places if place.startswith(("socket:", "pipe:"))}
 
     async def talk(kernel):
@@ -301,8 +322,8 @@ import os, subprocess, sys
 sleep = [sys.executable, '-c', 'import time; time.sleep(600)']
 in_the_group = subprocess.Popen(sleep).pid
 in_a_session_of_its_own = subprocess.Popen(sleep, start_new_session=True).pid
-code = 'import subprocess, sys; print(subprocess.Popen(sys.argv[1:], start_new_session=True).pid)'
-its_parent_is_gone = int(subprocess.run([sys.executable, '-c', code, *sleep], capture_output=True).stdout)
+code = 'import subprocess as s, sys; print(s.Popen(sys.argv[1:], start_new_session=True, stdout=s.DEVNULL).pid)'
+its_parent_is_gone = int(subprocess.run([sys.executable, '-c', code, *sleep], stdout=subprocess.PIPE).stdout)
 print(in_the_group, in_a_session_of_its_own, its_parent_is_gone)
 """
 
@@ -365,13 +386,10 @@ def test_when_the_server_is_killed_its_kernels_end_and_the_cell_is_told_so(own_s
     wait_until_gone(pid)
 
 
-def test_when_the_server_is_closed_nothing_of_its_kernels_stays(folder, monkeypatch, with_kernel):
-    server = ForkServer(())
-    monkeypatch.setattr(provisioner, "shared_server", lambda: server)
-
+def test_when_the_server_is_closed_nothing_of_its_kernels_stays(own_server, with_kernel):
     async def talk(kernel):
         pids = [kernel.pid, *children_of(await kernel.run(CHILDREN, timeout=20))]
-        server.close()
+        own_server.close()
         return [pid for pid in pids if psutil.pid_exists(pid)]
 
     for pid in with_kernel(talk):
