@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -48,8 +49,9 @@ def make_course(course: Course, assignment: Assignment, cases: Sequence[Case], f
 
 
 def environment(base: Mapping[str, str]) -> dict[str, str]:
-    """Give nbgrader's kernels the same quiet environment that ours have."""
-    return {**base, **CALM}
+    """Give nbgrader's kernels the same quiet environment that ours have, and nbgrader the programs that it calls."""
+    programs = os.pathsep.join([str(Path(sys.executable).parent), base.get("PATH", "")])
+    return {**base, **CALM, "PATH": programs}
 
 
 def run(folder: Path, command: str, assignment: str, base: Mapping[str, str]) -> None:

@@ -336,7 +336,7 @@ def _soda(rng: np.random.Generator) -> tuple[Lathe, float]:
     capped = rng.random() < 0.85
     _band(radius, 0.92, 1.0, 0.066 if capped else 0.05)
     radius = _ribs(radius, 0.06, 0.72, rng.uniform(0.065, 0.085), rng.uniform(0.03, 0.055))
-    full = rng.random() < 0.15
+    full = rng.random() < 0.25
     thing = _finish(
         rng,
         radius,
@@ -357,7 +357,7 @@ def _beer(rng: np.random.Generator) -> tuple[Lathe, float]:
         [(0, 0.92 * wide), (0.03, wide), (shoulder, wide), (shoulder + 0.16, 0.062), (0.94, 0.046), (1, 0.046)], 15
     )
     _band(radius, 0.95, 1.0, 0.056)
-    dark = rng.random() < 0.5
+    dark = rng.random() < 0.65
     thing = _finish(
         rng,
         radius,
