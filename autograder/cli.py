@@ -15,8 +15,10 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
 from autograder.course import Course, CourseError, find_course, load_course
 
@@ -27,8 +29,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-console = Console()
-errors = Console(stderr=True)
+# Names, messages and paths go out as they are: no brackets taken for markup, no numbers coloured.
+console = Console(highlight=False, markup=False)
+errors = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
 
 # How the last run graded, for the report.
 _RUN_FILE = "run.json"
@@ -90,7 +93,7 @@ def build(
     course = _course(context)
     changes = build_release(course, course.select(names or ()), check=check)
     for change in changes:
-        console.print(f"{change.kind.value:8} {change.path.relative_to(course.root)}", highlight=False)
+        console.print(f"{change.kind.value:8} {change.path.relative_to(course.root)}")
     if not changes:
         console.print("release/ is up to date.")
     elif check:
@@ -104,10 +107,8 @@ def solve(context: typer.Context, names: Names = None) -> None:
     from autograder.solve import solve as solve_masters
 
     course = _course(context)
-    for path in solve_masters(
-        course, course.select(names or ()), progress=lambda line: console.print(line, highlight=False)
-    ):
-        console.print(f"wrote {path.relative_to(course.root)}", highlight=False)
+    for path in solve_masters(course, course.select(names or ()), progress=lambda line: console.print(line)):
+        console.print(f"wrote {path.relative_to(course.root)}")
 
 
 @app.command(epilog="Example: `autograder check cnn.ipynb`")
@@ -122,9 +123,9 @@ def check(
 
     try:
         with console.status("starting") as status:
-            report = check_notebook(notebook, timeout=timeout, progress=status.update)
+            report = check_notebook(notebook, timeout=timeout, progress=lambda line: status.update(escape(line)))
     except NotebookError as error:
-        errors.print(f"[red]{error}[/]", highlight=False)
+        errors.print(str(error), style="red")
         raise typer.Exit(1) from None
     console.print(render(report))
     raise typer.Exit(0 if report.passed else 1)
@@ -182,7 +183,7 @@ def grade(
     course = _course(context)
     submissions = find_submissions(course, course.select(names or ()), student)
     if not submissions:
-        errors.print(f"Nothing to grade in {course.submitted} for this choice.", highlight=False)
+        errors.print(f"Nothing to grade in {course.submitted} for this choice.")
         raise typer.Exit(_WRONG_USAGE)
     workers = jobs or os.cpu_count() or 1
     # Started now, so that it imports while papers are made.
@@ -204,7 +205,8 @@ def grade(
     console.print(_summary(verdicts))
     failed = [verdict for verdict in verdicts if verdict.status is Status.FAILED]
     for verdict in failed:
-        errors.print(f"[red]not graded[/] {verdict.student} {verdict.assignment}: {verdict.message}", highlight=False)
+        errors.print("not graded", style="red", end=" ")
+        errors.print(f"{verdict.student} {verdict.assignment}: {verdict.message}")
     raise typer.Exit(1 if failed else 0)
 
 
@@ -220,7 +222,7 @@ def export(
     course = _course(context)
     path = output or course.root / f"grades.{to.value}"
     count = export_csv(course, path)
-    console.print(f"{count} rows in {path}", highlight=False)
+    console.print(f"{count} rows in {path}")
 
 
 @app.command(epilog="Example: `autograder report`")
@@ -231,7 +233,7 @@ def report(context: typer.Context) -> None:
     course = _course(context)
     facts = course.reports / _RUN_FILE
     run = json.loads(facts.read_text(encoding="utf-8")) if facts.exists() else {}
-    console.print(f"Report: {write_report(course, run=run)}", highlight=False, soft_wrap=True)
+    console.print(f"Report: {write_report(course, run=run)}", soft_wrap=True)
 
 
 def _environment(profile: Profile, data: Source | None) -> tuple[tuple[str, str], ...]:
@@ -298,7 +300,7 @@ def _progress(total: int) -> Iterator[Any]:
         task = bar.add_task("grading", total=total)
 
         def tell_bar(_step: Any, verdict: Any) -> None:
-            bar.update(task, advance=1, description=f"{verdict.student} {verdict.assignment}"[:40])
+            bar.update(task, advance=1, description=escape(f"{verdict.student} {verdict.assignment}"[:40]))
 
         yield tell_bar
 
@@ -341,12 +343,12 @@ def _summary(verdicts: list[Any]) -> Table:
     for assignment in assignments:
         table.add_column(assignment, justify="right")
     for student in sorted({verdict.student for verdict in verdicts}):
-        row = []
+        row: list[str | Text] = []
         for assignment in assignments:
             own = [v for v in verdicts if v.student == student and v.assignment == assignment]
             score, most = sum(v.score for v in own), sum(v.max_score for v in own)
             failed = any(v.status.value == "failed" for v in own)
-            row.append("" if not own else "[red]failed[/]" if failed else f"{score:g}/{most:g}")
+            row.append("" if not own else Text("failed", style="red") if failed else f"{score:g}/{most:g}")
         table.add_row(student, *row)
     return table
 
@@ -354,12 +356,13 @@ def _summary(verdicts: list[Any]) -> Table:
 def main() -> None:
     """Run the command line."""
     from autograder.gradebook import GradebookError
+    from autograder.kernels.kernel import KernelError
     from autograder.kernels.process import ForkServerError
 
     try:
         app()
-    except (CourseError, GradebookError, ForkServerError) as error:
-        errors.print(f"[red]{error}[/]", highlight=False, soft_wrap=True)
+    except (CourseError, GradebookError, KernelError, ForkServerError) as error:
+        errors.print(str(error), style="red")
         sys.exit(_WRONG_USAGE)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -275,6 +275,7 @@ def blank(master: NotebookNode) -> tuple[PaperCell, ...]:
     """
     released = release_notebook(master)
     shared: set[str] = set()
+    helpers: dict[str, frozenset[str]] = {}
     judged: list[str] = []
     fresh = True
     cells = []
@@ -299,7 +300,11 @@ def blank(master: NotebookNode) -> tuple[PaperCell, ...]:
             judged = [*([] if fresh else judged), cell.grade_id]
             fresh = False
         elif role is Role.TEST:
-            cell = replace(cell, needs=tuple(sorted(names(cell.source).free)), answers=tuple(judged))
+            found = names(cell.source)
+            # A helper of an earlier test brings along what it needs itself.
+            needs = found.free.union(*(helpers.get(name, ()) for name in found.free)) - found.bound
+            helpers.update(dict.fromkeys(found.bound, needs))
+            cell = replace(cell, needs=tuple(sorted(needs)), answers=tuple(judged))
             fresh = True
         cells.append(cell)
     return tuple(cells)

@@ -98,7 +98,7 @@ def _piece(rng: np.random.Generator, kind: str) -> Field:
     piece = sample(getattr(textures(), kind), c * x - s * y + left, s * x + c * y + top)
     contrast = rng.uniform(0.02, 0.065) if kind != "concrete" else rng.uniform(0.012, 0.035)
     piece *= np.float32(contrast)
-    piece += np.float32(rng.uniform(0.25, 0.54))
+    piece += np.float32(rng.uniform(0.27, 0.6))
     return piece
 
 

@@ -56,6 +56,7 @@ class Lathe(NamedTuple):
     crumple: float = 0.0
     bend: float = 0.0
     tilt: float = 0.0  # above 0 the top end is seen, below 0 the base
+    grooves: float = 10.0  # how dark it is between ribs, for their depth
     end_tone: float = 0.5
     end_ring: float = 0.0
 
@@ -191,8 +192,9 @@ def draw_lathe(rng: np.random.Generator, canvas: Field, light: Light, place: Pla
         slopes = slopes + np.float32(0.55 * thing.crumple) * slope
         side = np.clip(side + np.float32(0.4 * thing.crumple) * side_slope, -1, 1)
     facing = light_v * side + (np.float32(light.height) + np.float32(1.3) * light_u * slopes) * lift
-    valley = np.clip(1 - thing.radius / np.maximum(np.roll(thing.radius, 9), np.roll(thing.radius, -9)), 0, 0.06) * 11
-    tone = (thing.tone * (1.25 - 1.3 * valley)).astype(np.float32)[index]
+    crest = np.maximum(np.roll(thing.radius, 9), np.roll(thing.radius, -9))
+    valley = np.clip(1 - thing.radius / crest, 0, 0.06) * thing.grooves
+    tone = (thing.tone * (1.15 - valley)).astype(np.float32)[index]
     ink = thing.ink.astype(np.float32)[index]
     if thing.ink.any():
         letters = sample(tile.text, along * grain + left, across * np.float32(1.3) * grain + top)
@@ -264,6 +266,7 @@ def _finish(
         crumple=crumple,
         bend=rng.normal(0, 0.09) * (crumple > 0),
         tilt=rng.uniform(-0.3, 0.25),
+        grooves=rng.uniform(5.0, 12.0),
         end_tone=tone * opacity + 0.3 * (1 - opacity) if cap is None else colour,
         end_ring=0.1,
     )
@@ -536,7 +539,7 @@ def branch(rng: np.random.Generator) -> tuple[Lathe, float]:
         np.full(_STEPS, rng.uniform(0.15, 0.8)),
         np.ones(_STEPS),
         np.full(_STEPS, rng.uniform(0.1, 0.4) if pipe else 0.0),
-        np.zeros(_STEPS) if pipe else np.full(_STEPS, -0.15),
+        np.zeros(_STEPS),
         crumple=0.0 if pipe else rng.uniform(0.5, 1.0),
         bend=rng.normal(0, 0.2),
     ), rng.uniform(1.6, 2.4)
@@ -660,7 +663,7 @@ def draw_bag(rng: np.random.Generator, canvas: Field, light: Light, place: Place
 def draw_leaf(rng: np.random.Generator, canvas: Field, light: Light, place: Place) -> None:
     """Draw a leaf of one unit, with its midrib."""
     slim = rng.uniform(0.2, 0.4)
-    window = _window(canvas, place, 0.5, slim, 4)
+    window = _window(canvas, place, 0.5, slim + 0.4, 4)
     if window is None:
         return
     u, v = window.u, window.v + np.float32(rng.normal(0, 0.15)) * np.square(window.u * 2)

@@ -19,6 +19,7 @@ from typing import Any
 from ipykernel.compiler import get_tmp_directory
 
 from autograder.sealed import values
+from autograder.sealed.models import class_name
 
 _ABILITIES = {
     "call": "__call__",
@@ -115,21 +116,16 @@ def _refer(value: object) -> values.Node:
     return {
         "t": "reference",
         "h": handle,
-        "k": _class_name(kind),
+        "k": class_name(kind)[:_MAX_LINE],
         "n": _text(lambda: getattr(value, "__name__", "")),
         "a": [ability for ability, method in _ABILITIES.items() if _has(kind, method)],
     }
 
 
-# A student's metaclass may answer for __mro__ and __name__ as it likes; type itself does not.
 def _mro(kind: type) -> tuple[type, ...]:
+    """Give a class's own bases, whatever a metaclass says of them."""
     bases: tuple[type, ...] = type.__dict__["__mro__"].__get__(kind)
     return bases
-
-
-def _class_name(kind: type) -> str:
-    name: str = type.__dict__["__name__"].__get__(kind)
-    return name[:_MAX_LINE]
 
 
 def _has(kind: type, method: str) -> bool:
@@ -137,10 +133,10 @@ def _has(kind: type, method: str) -> bool:
 
 
 def _text(read: Callable[[], object]) -> str:
-    """Read a text from an object of the student's that may fail, lie or never end in being read."""
+    """Read a text from an object of the student's that may fail, lie or never end (until interrupted) in being read."""
     try:
         text = read()
-    except Exception:  # noqa: BLE001 - then it has none
+    except BaseException:  # noqa: BLE001 - then it has none
         return ""
     return text[:_MAX_MESSAGE] if type(text) is str else ""
 
@@ -148,7 +144,7 @@ def _text(read: Callable[[], object]) -> str:
 def _describe(error: BaseException) -> dict[str, object]:
     """Tell of an exception in plain values: its class, which built-in classes it is one of, its text and its place."""
     kind = type(error)
-    names = [_class_name(base) for base in _mro(kind)]
+    names = [class_name(base)[:_MAX_LINE] for base in _mro(kind)]
     frames = _frames(BaseException.__dict__["__traceback__"].__get__(error))
     return {
         "type": names[0],

@@ -89,6 +89,12 @@ def from_parts(kind: str, parts: Any) -> object:
     return keras.Variable(array, trainable=trainable, name=name, dtype=array.dtype.name)
 
 
+def class_name(kind: type) -> str:
+    """Give a class's own name; a student's metaclass may answer for ``__name__`` as it likes, type itself does not."""
+    name: str = type.__dict__["__name__"].__get__(kind)
+    return name
+
+
 @functools.cache
 def _model_classes() -> frozenset[type]:
     import keras
@@ -113,7 +119,7 @@ def _tf_variable() -> type:
 
 def _tensor_parts(value: Any) -> tuple[str | None, object]:
     # By name first: the classes themselves are known only after a tensor was made.
-    name = type(value).__name__
+    name = class_name(type(value))
     is_tensor = name == "EagerTensor" and type(value) is _eager_tensor()
     if not is_tensor and not (name == "ResourceVariable" and type(value) is _tf_variable()):
         return None, None

@@ -120,7 +120,7 @@ def _require_fitting(model: Any, x: Array, name: str) -> None:
     fail(name, problem, hint)
 
 
-def accuracy(model: object, x: npt.ArrayLike, y: npt.ArrayLike, *, at_least: float, name: str = "the model") -> float:
+def accuracy(model: object, x: npt.ArrayLike, y: npt.ArrayLike, *, at_least: float, name: str = "the model") -> None:
     """
     Check which share of the inputs a model puts into the right class.
 
@@ -138,11 +138,6 @@ def accuracy(model: object, x: npt.ArrayLike, y: npt.ArrayLike, *, at_least: flo
         What is asked, from 0 to 1.
     name : str
         What the model is called in the message.
-
-    Returns
-    -------
-    float
-        What it reached.
 
     Raises
     ------
@@ -163,12 +158,11 @@ def accuracy(model: object, x: npt.ArrayLike, y: npt.ArrayLike, *, at_least: flo
         fail(name, f"{problem}; at least {at_least:g} is asked.", baseline, hint)
     if _one_for_all(said, truth):
         fail(name, f"it says class {said[0]} for every input.", baseline, _NOTHING_LEARNED)
-    return reached
 
 
 def recall(
     model: object, x: npt.ArrayLike, y: npt.ArrayLike, *, at_least: float, positive: int = 1, name: str = "the model"
-) -> float:
+) -> None:
     """
     Check which share of the inputs of one class a model finds.
 
@@ -188,11 +182,6 @@ def recall(
         The class that is to be found.
     name : str
         What the model is called in the message.
-
-    Returns
-    -------
-    float
-        What it reached: true positives / (true positives + false negatives).
 
     Raises
     ------
@@ -226,7 +215,6 @@ def recall(
             f"it says class {said[0]} for every input: so it finds all of class {positive}, and false ones with them."
         )
         fail(name, found_all, _NOTHING_LEARNED)
-    return reached
 
 
 _NOTHING_LEARNED = (

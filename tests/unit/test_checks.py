@@ -928,20 +928,23 @@ def softmax_model(weights: list[list[float]], bias: list[float], activation: str
     return model
 
 
-def test_a_good_model_passes_and_its_scores_come_back() -> None:
+def test_a_good_model_passes_and_no_number_comes_back_that_would_be_taken_for_points() -> None:
     model = neuron(100, -70)
-    assert checks.accuracy(model, X, Y, at_least=0.99) == 1.0
-    assert checks.recall(model, X, Y, at_least=1.0) == 1.0
-    assert checks.recall(model, X, Y, at_least=0.99, positive=0) == 1.0
+    assert checks.accuracy(model, X, Y, at_least=1.0) is None
+    assert checks.recall(model, X, Y, at_least=1.0) is None
+    assert checks.recall(model, X, Y, at_least=1.0, positive=0) is None
 
 
 def test_scores_are_what_counting_gives() -> None:
     model = neuron(100, -60)  # says 1 above 0.6: finds all, and some too many
     right = [(x > 0.6) == bool(y) for x, y in zip(X[:, 0].tolist(), Y.tolist(), strict=True)]
-    assert checks.accuracy(model, X, Y, at_least=0.5) == sum(right) / len(right)
+    share = sum(right) / len(right)
+    checks.accuracy(model, X, Y, at_least=share)
+    message(checks.accuracy, model, X, Y, at_least=share + 0.001)
     strict = neuron(100, -80)  # says 1 above 0.8 only
     found = sum(1 for x in X[:, 0].tolist() if x > 0.8) / int(Y.sum())
-    assert checks.recall(strict, X, Y, at_least=0.1) == found
+    checks.recall(strict, X, Y, at_least=found)
+    message(checks.recall, strict, X, Y, at_least=found + 0.001)
 
 
 @pytest.mark.parametrize("activation", ["softmax", "sigmoid", None])
@@ -989,7 +992,7 @@ def test_saying_one_class_for_everything_fails_however_much_it_reaches(bias: flo
 
 
 def test_saying_one_class_is_right_where_there_is_but_one() -> None:
-    assert checks.accuracy(neuron(0, -1), X, np.zeros(200, int), at_least=1.0) == 1.0
+    checks.accuracy(neuron(0, -1), X, np.zeros(200, int), at_least=1.0)
 
 
 @pytest.mark.parametrize(
