@@ -4,8 +4,8 @@ What an honest solution of 08_cnn reaches, measured, and the targets that follow
 Runs the reference of the master notebook over many seeds, each with hold-out pictures of its own, and prints a row for
 ``coursekit/targets.toml`` for every measure that tells an honest solution from the known wrong answers:
 
-    python benchmarks/measure_targets.py --seeds 30 --jobs 2            # the data source and profile in use
-    COURSE_DATA=<folder> python benchmarks/measure_targets.py --write   # and keep the rows
+    python -m benchmarks.measure_targets --seeds 30 --jobs 2            # the data source and profile in use
+    COURSE_DATA=<folder> python -m benchmarks.measure_targets --write   # and keep the rows
 
 A target is so low that an honest run fails less than once in a thousand, and it is refused where a wrong answer (always
 the majority, or the MLP, in any of the runs) comes as high.
@@ -133,10 +133,11 @@ def run(seed: int) -> Scores:
     pictures, labels = data.holdout("litter")
     moved = np.concatenate([notebook["shift"](pictures, *move) for move in MOVES])
     reached: Scores = {}
-    for name, build in (("reference", notebook["build_cnn"]), ("the MLP", notebook["build_mlp"])):
+    # The learning rates are those of the notebook's cells train_cnn and train_mlp.
+    for name, build, learning_rate in (("reference", "build_cnn", 0.003), ("the MLP", "build_mlp", 0.001)):
         runtime.seed_everything(seed)
-        model = build()
-        notebook["train"](model, *training)
+        model = notebook[build]()
+        notebook["train"](model, *training, learning_rate)
         for exercise, x, y in (("cnn", pictures, labels), ("cnn-shifted", moved, np.tile(labels, len(MOVES)))):
             said = checks.predicted_classes(model, prepare(x))
             rank = notebook["ranking"](model.predict(prepare(x), verbose=0)[:, 1], y)

@@ -1,8 +1,8 @@
 """The pictures of the course: read from a data folder, or drawn on the spot.
 
 Two environment variables steer it: ``$COURSE_DATA`` is a folder with one ``<name>.npz`` a data set, and
-``$COURSE_DATA_SOURCE`` (``real`` or ``standin``) pins the source. Without either the course works with no network and no
-files at all: a stand-in is drawn.
+``$COURSE_DATA_SOURCE`` (``real`` or ``standin``) pins the source. Without either the course works with no network and
+no files at all: a stand-in is drawn.
 """
 
 from __future__ import annotations
@@ -75,8 +75,8 @@ class _StandIn(NamedTuple):
 
 
 # The shares of bottles are those of the set the lecture shows: 37 % in training and validation (56 of 150), 21 % in the
-# test split (32 of 150). The seeds of the splits are all negative, those of the hold-out set never: no seed that a grader
-# may choose draws a picture that somebody has trained on.
+# test split (32 of 150). The seeds of the splits are all negative, those of the hold-out set never: no seed that a
+# grader may choose draws a picture that somebody has trained on.
 _STAND_INS = {
     "litter": _StandIn(
         draw=draw_litter,
@@ -159,8 +159,8 @@ def source(name: str) -> Source:
 def holdout(name: str) -> tuple[Pictures, Labels]:
     """Give pictures that nobody has trained on, in the same raw form as `load`.
 
-    From a data folder these are ``x_holdout, y_holdout`` where the file has them, else its test split. The stand-in draws
-    300 new ones from the integer ``$COURSE_HOLDOUT_SEED``, with the class shares of the test split.
+    From a data folder these are ``x_holdout, y_holdout`` where the file has them, else its test split. The stand-in
+    draws 300 new ones from the integer ``$COURSE_HOLDOUT_SEED``, with the class shares of the test split.
 
     Returns
     -------

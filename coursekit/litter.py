@@ -54,8 +54,8 @@ def _scene(rng: np.random.Generator, *, with_bottle: bool) -> Field:
         shadow=rng.uniform(0.1, 0.65),
         reach=rng.uniform(0.2, 1.0),
     )
-    _scatter(rng, canvas, light, rng.choice([0, 1, 2], p=(0.4, 0.35, 0.25)))
-    others = rng.choice([0, 1, 2], p=(0.8, 0.17, 0.03)) if with_bottle else rng.choice([0, 1, 2], p=(0.48, 0.44, 0.08))
+    _scatter(rng, canvas, light, rng.choice([0, 1, 2], p=(0.5, 0.33, 0.17)))
+    others = rng.choice([0, 1, 2], p=(0.8, 0.17, 0.03)) if with_bottle else rng.choice([0, 1, 2], p=(0.5, 0.44, 0.06))
     for number in range(others):
         _other(rng, canvas, light, _place(rng, 52.0 if with_bottle or number else 68.0, 42.0 if with_bottle else 34.0))
     if with_bottle:
@@ -79,7 +79,7 @@ def _other(rng: np.random.Generator, canvas: Field, light: Light, place: Place) 
     """Draw some large litter that is no bottle."""
     kind = rng.choice(
         ["can", "cup", "jar", "branch", "sheet", "paper", "bag", "stone"],
-        p=(0.10, 0.10, 0.04, 0.05, 0.36, 0.10, 0.18, 0.07),
+        p=(0.09, 0.10, 0.04, 0.04, 0.38, 0.09, 0.19, 0.07),
     )
     if kind == "sheet":
         things.draw_sheet(rng, canvas, light, place._replace(size=place.size * rng.uniform(0.6, 1.1)))
@@ -128,9 +128,10 @@ def _photograph(rng: np.random.Generator, x: NDArray[Any]) -> NDArray[np.uint8]:
     for axis in (1, 2):
         x += blur * (0.5 * (np.roll(x, 1, axis) + np.roll(x, -1, axis)) - x) * np.float32(0.6)
     x -= x.mean(axis=(1, 2), keepdims=True)
-    contrast = np.exp(rng.normal(np.log(0.18), 0.2, (count, 1, 1)))
+    contrast = np.exp(rng.normal(np.log(0.19), 0.18, (count, 1, 1)))
     x *= np.clip(contrast / (x.std(axis=(1, 2), keepdims=True) + 1e-3), 0.5, 3.2).astype(np.float32)
     x += np.clip(rng.normal(0.5, 0.09, (count, 1, 1)), 0.25, 0.75).astype(np.float32)
     noise = rng.standard_normal(x.shape, np.float32)
     x += noise * rng.uniform(0.0, 0.025, (count, 1, 1)).astype(np.float32)
-    return (np.clip(x, 0, 1) * 255 + 0.5).astype(np.uint8)
+    eight_bits: NDArray[np.uint8] = (np.clip(x, 0, 1) * 255 + 0.5).astype(np.uint8)
+    return eight_bits

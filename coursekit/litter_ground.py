@@ -1,7 +1,7 @@
 """What litter lies on: asphalt, gravel, grass, sand, concrete, fallen leaves, with joints, kerbs and cracks.
 
-Textures are drawn once, on tiles that repeat without a seam; a picture takes a piece of one, turned and zoomed. Brightness is in
-[0, 1] throughout.
+Textures are drawn once, on tiles that repeat without a seam; a picture takes a piece of one, turned and zoomed.
+Brightness is in [0, 1] throughout.
 """
 
 from __future__ import annotations
@@ -96,9 +96,9 @@ def _piece(rng: np.random.Generator, kind: str) -> Field:
     c, s = np.float32(zoom * np.cos(angle)), np.float32(zoom * np.sin(angle))
     left, top = rng.uniform(1000, 1000 + _TILE, 2).astype(np.float32)
     piece = sample(getattr(textures(), kind), c * x - s * y + left, s * x + c * y + top)
-    contrast = rng.uniform(0.02, 0.065) if kind != "concrete" else rng.uniform(0.012, 0.035)
+    contrast = rng.uniform(0.02, 0.055) if kind != "concrete" else rng.uniform(0.012, 0.035)
     piece *= np.float32(contrast)
-    piece += np.float32(rng.uniform(0.27, 0.6))
+    piece += np.float32(rng.uniform(0.27, 0.58))
     return piece
 
 
@@ -155,7 +155,8 @@ def _stains(rng: np.random.Generator, canvas: Field) -> None:
 
 
 def _unit(field: NDArray[Any]) -> Field:
-    return ((field - field.mean()) / field.std()).astype(np.float32)
+    unit: Field = ((field - field.mean()) / field.std()).astype(np.float32)
+    return unit
 
 
 def _noise(rng: np.random.Generator, slope: float, finest: float = 0.0) -> Field:
@@ -172,7 +173,8 @@ def _noise(rng: np.random.Generator, slope: float, finest: float = 0.0) -> Field
 def _cells(rng: np.random.Generator, across: int) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
     """Split the tile into about `across` x `across` irregular cells.
 
-    Returns each pixel's cell number, its distance to the cell's centre, and how much farther the next centre is (tile pixels).
+    Returns each pixel's cell number, its distance to the cell's centre, and how much farther the next centre is, both
+    in tile pixels.
     """
     step = _TILE / across
     centre = (np.indices((across, across)) + rng.uniform(0.1, 0.9, (2, across, across))) * step
@@ -196,7 +198,9 @@ def _cells(rng: np.random.Generator, across: int) -> tuple[NDArray[Any], NDArray
 
 def _lit(height: NDArray[Any]) -> NDArray[Any]:
     """Shade a relief by its slope towards the upper left."""
-    return (np.roll(height, -1, 0) - np.roll(height, 1, 0)) + 0.6 * (np.roll(height, -1, 1) - np.roll(height, 1, 1))
+    down: NDArray[Any] = np.roll(height, -1, 0) - np.roll(height, 1, 0)
+    right: NDArray[Any] = np.roll(height, -1, 1) - np.roll(height, 1, 1)
+    return down + 0.6 * right
 
 
 def _asphalt(rng: np.random.Generator) -> Field:

@@ -1,8 +1,9 @@
 """The things that lie about: bottles, and all that a bottle can be mistaken for.
 
-Round things (bottles, cans, cups, butts) are turned on a lathe: five tables along the axis say how thick, how bright, how opaque, how
-glossy and how printed they are, and a picture of them is a matter of looking up. Flat and lumpy things have a distance to their edge.
-All draw into a canvas of fine pixels, brightness 0 to 1, in place. Lengths are in fine pixels unless a thing's own unit is named.
+Round things (bottles, cans, cups, butts) are turned on a lathe: five tables along the axis say how thick, how bright,
+how opaque, how glossy and how printed they are, and a picture of them is a matter of looking up. Flat and lumpy things
+have a distance to their edge. All draw into a canvas of fine pixels, brightness 0 to 1, in place. Lengths are in fine
+pixels unless a thing's own unit is named.
 """
 
 from __future__ import annotations
@@ -127,7 +128,7 @@ def _paint(window: _Window, mask: Field, tone: Field) -> None:
 def _table(points: Points, smooth: int = 1) -> Table:
     """Join (place along the axis, value) points by lines, rounded over `smooth` table steps."""
     places, values = zip(*points, strict=True)
-    table = np.interp(_ALONG, places, values)
+    table: Table = np.interp(_ALONG, places, values)
     if smooth > 1:
         padded = np.concatenate([np.full(smooth // 2, table[0]), table, np.full(smooth // 2, table[-1])])
         table = np.convolve(padded, np.full(smooth, 1 / smooth), "valid")[:_STEPS]
@@ -138,7 +139,9 @@ def _band(table: Table, start: float, stop: float, value: float) -> None:
     table[int(start * _STEPS) : int(stop * _STEPS)] = value
 
 
-def draw_lathe(rng: np.random.Generator, canvas: Field, light: Light, place: Place, thing: Lathe) -> None:
+def draw_lathe(  # noqa: PLR0915 - one long recipe reads better than its parts
+    rng: np.random.Generator, canvas: Field, light: Light, place: Place, thing: Lathe
+) -> None:
     """Draw a round thing with its shadow, highlights, print, and what is seen through it."""
     widest = float(thing.radius.max())
     thick = widest * place.size
@@ -214,7 +217,7 @@ def draw_lathe(rng: np.random.Generator, canvas: Field, light: Light, place: Pla
     _paint(window, cover, tone)
 
 
-# --- bottles ---------------------------------------------------------------------------------------------------------------
+# --- bottles -------------------------------------------------------------------------------------------------------
 
 
 def bottle(rng: np.random.Generator) -> tuple[Lathe, float]:
@@ -266,7 +269,7 @@ def _finish(
         crumple=crumple,
         bend=rng.normal(0, 0.09) * (crumple > 0),
         tilt=rng.uniform(-0.3, 0.25),
-        grooves=rng.uniform(5.0, 12.0),
+        grooves=rng.uniform(7.0, 12.0),
         end_tone=tone * opacity + 0.3 * (1 - opacity) if cap is None else colour,
         end_ring=0.1,
     )
@@ -430,7 +433,7 @@ def _opaque(rng: np.random.Generator) -> tuple[Lathe, float]:
     return thing, rng.uniform(0.8, 1.05)
 
 
-# --- other round things ------------------------------------------------------------------------------------------------------
+# --- other round things --------------------------------------------------------------------------------------------
 
 
 def can(rng: np.random.Generator) -> tuple[Lathe, float]:
@@ -571,7 +574,7 @@ def straw(rng: np.random.Generator) -> tuple[Lathe, float]:
     ), rng.uniform(0.6, 0.9)
 
 
-# --- flat and lumpy things ----------------------------------------------------------------------------------------------------
+# --- flat and lumpy things -----------------------------------------------------------------------------------------
 
 
 def draw_sheet(rng: np.random.Generator, canvas: Field, light: Light, place: Place) -> None:
@@ -635,7 +638,8 @@ def draw_lump(rng: np.random.Generator, canvas: Field, light: Light, place: Plac
     facing = facing + np.float32(0.7 if paper else 0.35) * (crease_u * light_u + crease_v * light_v)
     bright = rng.uniform(0.65, 0.9) if paper or rng.random() < 0.3 else rng.uniform(0.15, 0.6)
     _cast(window, mask, light, 0.25 * place.size)
-    _paint(window, mask, np.float32(bright) * (np.float32(0.3) + np.float32(0.65) * np.clip(facing, 0, 1.3)))
+    tone = np.float32(bright) * (np.float32(0.3) + np.float32(0.65) * np.clip(facing, 0, 1.3))
+    _paint(window, mask, tone.astype(np.float32))
 
 
 def draw_bag(rng: np.random.Generator, canvas: Field, light: Light, place: Place) -> None:
@@ -686,9 +690,10 @@ def draw_blade(rng: np.random.Generator, canvas: Field, light: Light, place: Pla
     v = window.v + bend * (np.square(2 * window.u) - 0.5) * np.float32(0.5)
     size = np.float32(place.size)
     thick = np.float32(rng.uniform(0.6, 1.7)) * (np.float32(0.7) - window.u)
-    mask = np.clip(thick - np.abs(v) * size + np.float32(0.5), 0, 1) * (np.abs(window.u) < 0.5)
+    inside = np.clip(thick - np.abs(v) * size + np.float32(0.5), 0, 1)
+    mask = (inside * (np.abs(window.u) < 0.5)).astype(np.float32)
     _cast(window, mask, light, 6.0, 0.8)
-    _paint(window, mask, np.full_like(v, rng.uniform(0.1, 0.75)))
+    _paint(window, mask, np.full(v.shape, rng.uniform(0.1, 0.75), np.float32))
 
 
 def draw_disc(rng: np.random.Generator, canvas: Field, light: Light, place: Place) -> None:

@@ -198,6 +198,12 @@ class Kernel:
                 await work
             return CellRun(End.DIED, outputs.items, seconds=seconds, overdue=overdue)
         reply = work.result()[0]
+        if _asks_to_exit(reply):
+            # It ends a moment later by itself; what would run in that moment is lost with it.
+            await asyncio.wait({self.death}, timeout=_INTERRUPT_GRACE_SECONDS)
+            self.kill()
+            await self.death
+            return CellRun(End.DIED, outputs.items, seconds=seconds, overdue=overdue)
         if reply.get("status") == "ok":
             values = _texts(reply.get("user_expressions"))
             return CellRun(End.OK, outputs.items, expressions=values, seconds=seconds, overdue=overdue)
@@ -286,6 +292,14 @@ async def _next(receive: Callable[..., Awaitable[Any]], message_id: str) -> tupl
             raise
         except Exception:  # noqa: BLE001 - a student's code can send anything; what is no message is none
             continue
+
+
+def _asks_to_exit(reply: dict[str, Any]) -> bool:
+    """Tell whether ``exit()`` or ``quit()`` was called in the cell."""
+    payload = reply.get("payload")
+    return isinstance(payload, list) and any(
+        isinstance(part, dict) and part.get("source") == "ask_exit" for part in payload
+    )
 
 
 def _texts(expressions: object) -> dict[str, str]:

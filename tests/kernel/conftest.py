@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -10,13 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from autograder.build import release_notebook
 from autograder.course import Limits
 from autograder.kernels.kernel import CellRun, Kernel
 from autograder.kernels.process import shared_server
-from autograder.notebook import notebook_text
 from autograder.paper import Paper, build_paper, parse_submission
 from autograder.sealed.session import Conditions, conduct
 from autograder.verdict import CellVerdict, Verdict
@@ -78,6 +79,14 @@ def printed(run: CellRun) -> str:
     return "".join(output["text"] for output in run.outputs if output.get("name") == "stdout")
 
 
+def wait_until_gone(pid: int, seconds: float = 10.0) -> None:
+    """Wait for the end of a process that is not ours to wait for."""
+    try:
+        psutil.Process(pid).wait(timeout=seconds)
+    except psutil.NoSuchProcess:
+        return
+
+
 @dataclass(frozen=True)
 class Exercise:
     """
@@ -124,7 +133,7 @@ def paper(*exercises: Exercise, given: str = "", before: str = "") -> Paper:
         handed_in.cells[2 * number - 1].source = exercise.answer or ""
     kept = [cell for cell in handed_in.cells if not _is_deleted(cell.id, exercises)]
     handed_in.cells = [*([Cells.code(before, "before")] if before else []), *kept]
-    submission = parse_submission(notebook_text(handed_in).encode(), "a.ipynb")
+    submission = parse_submission(json.dumps(handed_in).encode(), "a.ipynb")
     return build_paper(master, submission, student="anna", assignment="01_a", notebook="a")
 
 

@@ -19,7 +19,7 @@ from autograder.kernels.kernel import End, Kernel, KernelError
 from autograder.kernels.outputs import MAX_CHARACTERS
 from autograder.kernels.process import ForkServer, ForkServerError
 from autograder.kernels.server import Request
-from tests.kernel.conftest import printed
+from tests.kernel.conftest import printed, wait_until_gone
 
 
 @pytest.fixture
@@ -28,14 +28,6 @@ def own_server(monkeypatch):
     with ForkServer(()) as server:
         monkeypatch.setattr(provisioner, "shared_server", lambda: server)
         yield server
-
-
-def wait_until_gone(pid, seconds=10.0):
-    """Wait for the end of a process that is not ours to wait for."""
-    try:
-        psutil.Process(pid).wait(timeout=seconds)
-    except psutil.NoSuchProcess:
-        return
 
 
 # Cells
@@ -100,6 +92,16 @@ def test_a_kernel_that_ends_itself_is_noticed_at_once_with_its_exit_code(with_ke
 
     assert (run.end, run.overdue, code) == (End.DIED, False, 3)
     assert run.seconds < 10
+
+
+@pytest.mark.parametrize("source", ["exit()", "quit"])
+def test_a_kernel_that_was_asked_to_exit_has_ended_when_the_cell_has(with_kernel, source):
+    async def talk(kernel):
+        return await kernel.run(source, timeout=20), await kernel.death
+
+    run, code = with_kernel(talk)
+
+    assert (run.end, code) == (End.DIED, 0)
 
 
 def test_a_kernel_can_be_killed_in_the_middle_of_a_cell(with_kernel):
