@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import stat
 from typing import TYPE_CHECKING, Any
 
 import nbformat
@@ -30,34 +31,100 @@ def read_notebook(path: Path) -> NotebookNode:
     NotebookError
         When it is missing, unreadable, too large, not UTF-8, not JSON, not a notebook, or of another format.
     """
-    try:
-        if path.is_dir():
-            raise NotebookError(f"{path} is a folder. Name the notebook in it.")
-        size = path.stat().st_size
-        if size > MAX_BYTES:
-            raise NotebookError(
-                f"{path} has {size / 2**20:.0f} MB; a notebook may have {MAX_BYTES // 2**20} MB. Clear its outputs "
-                "(in JupyterLab: Edit, Clear Outputs of All Cells) and save it."
-            )
-        text = path.read_bytes().decode("utf-8-sig")
-    except FileNotFoundError:
-        raise NotebookError(f"{path} does not exist. Is the name right, and are you in the right folder?") from None
-    except OSError as error:
-        raise NotebookError(f"{path} cannot be read: {error.strerror}.") from error
-    except UnicodeDecodeError as error:
-        raise NotebookError(
-            f"{path} is not a notebook: it is not UTF-8 text. Download it again, or save it anew from JupyterLab."
-        ) from error
-    return parse_notebook(text, name=str(path))
+    return parse_notebook(read_data(path, name=str(path)), name=str(path))
 
 
-def parse_notebook(text: str, *, name: str) -> NotebookNode:
+def read_data(path: Path, *, name: str) -> bytes:
     """
-    Make a notebook of the text of a file.
+    Read the bytes of a notebook's file.
 
     Parameters
     ----------
-    text : str
+    path : Path
+        The file.
+    name : str
+        What messages call it.
+
+    Raises
+    ------
+    NotebookError
+        When it is missing, no ordinary file, unreadable or too large.
+    """
+    try:
+        facts = path.stat()
+        if stat.S_ISDIR(facts.st_mode):
+            raise NotebookError(f"{name} is a folder. Name the notebook in it.")
+        if not stat.S_ISREG(facts.st_mode):
+            raise NotebookError(f"{name} is no ordinary file. Save the notebook anew from JupyterLab.")
+        if facts.st_size > MAX_BYTES:
+            raise NotebookError(
+                f"{name} has {facts.st_size / 2**20:.0f} MB; a notebook may have {MAX_BYTES // 2**20} MB. Clear its "
+                "outputs (in JupyterLab: Edit, Clear Outputs of All Cells) and save it."
+            )
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise NotebookError(f"{name} does not exist. Is the name right, and are you in the right folder?") from None
+    except OSError as error:
+        raise NotebookError(f"{name} cannot be read: {error.strerror}.") from error
+
+
+def parse_content(data: bytes | str, *, name: str) -> dict[str, Any]:
+    """
+    Read the JSON of a notebook of format 4, whatever its cells are.
+
+    Parameters
+    ----------
+    data : bytes or str
+        What the file holds.
+    name : str
+        What messages call it.
+
+    Raises
+    ------
+    NotebookError
+        When it is not UTF-8, not JSON, or not a notebook of format 4. The message says what to do about it.
+    """
+    if not data.strip():
+        raise NotebookError(f"{name} is empty. Save the notebook and try again.")
+    if isinstance(data, bytes) and json.detect_encoding(data).startswith(("utf-16", "utf-32")):
+        raise NotebookError(f"{name} is saved as UTF-16, and a notebook is UTF-8 text. Save it anew from JupyterLab.")
+    try:
+        content = json.loads(data.decode("utf-8-sig") if isinstance(data, bytes) else data)
+    except UnicodeDecodeError as error:
+        raise NotebookError(
+            f"{name} is not a notebook: it is not UTF-8 text. Download it again, or save it anew from JupyterLab."
+        ) from error
+    except json.JSONDecodeError as error:
+        raise NotebookError(
+            f"{name} is not a notebook: it stops being JSON in line {error.lineno}. It was cut off or edited by hand; "
+            "download it again, or save it anew from JupyterLab."
+        ) from error
+    except RecursionError as error:
+        raise NotebookError(
+            f"{name} is not a notebook: its JSON is nested too deeply. Download it again and copy your answers into it."
+        ) from error
+    except ValueError as error:  # the one thing left that Python refuses
+        raise NotebookError(
+            f"{name} is not a notebook: it holds a number with thousands of digits. Download it again and copy your "
+            "answers into it."
+        ) from error
+    if not isinstance(content, dict) or "nbformat" not in content:
+        raise NotebookError(f"{name} is JSON, but not a notebook. Is it the right file?")
+    if content["nbformat"] != nbformat.current_nbformat:
+        raise NotebookError(
+            f"{name} is in notebook format {str(content['nbformat'])[:20]}; format {nbformat.current_nbformat} is "
+            "needed. Open it in JupyterLab and save it."
+        )
+    return content
+
+
+def parse_notebook(data: bytes | str, *, name: str) -> NotebookNode:
+    """
+    Make a notebook of what a file holds.
+
+    Parameters
+    ----------
+    data : bytes or str
         What the file holds.
     name : str
         What messages call it.
@@ -67,24 +134,7 @@ def parse_notebook(text: str, *, name: str) -> NotebookNode:
     NotebookError
         When it is not a notebook of format 4.
     """
-    if not text.strip():
-        raise NotebookError(f"{name} is empty. Save the notebook and try again.")
-    try:
-        content = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise NotebookError(
-            f"{name} is not a notebook: it stops being JSON in line {error.lineno}. It was cut off or edited by hand; "
-            "download it again, or save it anew from JupyterLab."
-        ) from error
-    except RecursionError as error:
-        raise NotebookError(f"{name} is not a notebook: its JSON is nested too deeply.") from error
-    if not isinstance(content, dict) or "nbformat" not in content:
-        raise NotebookError(f"{name} is JSON, but not a notebook. Is it the right file?")
-    if content["nbformat"] != nbformat.current_nbformat:
-        raise NotebookError(
-            f"{name} is in notebook format {content['nbformat']}; format {nbformat.current_nbformat} is needed. "
-            "Open it in JupyterLab and save it."
-        )
+    content = parse_content(data, name=name)
     if not _has_notebook_structure(content):
         raise NotebookError(
             f"{name} is damaged: it says that it is a notebook, but its cells are not. Download it again and copy "

@@ -19,17 +19,15 @@ from nbformat import NotebookNode
 
 from autograder.build import release_notebook
 from autograder.names import names
-from autograder.notebook import nbgrader_metadata
+from autograder.notebook import NotebookError, nbgrader_metadata, parse_content, read_data
 
 CANDIDATE_TAG = "candidate"
 """Tag of an instructor's cell that is dear and of no use to tests: it runs in the candidate alone."""
 
-MAX_FILE_BYTES = 20 * 1024 * 1024
 MAX_CELLS = 1000
 MAX_SOURCE_CHARACTERS = 1_000_000
 
 _CELL_TYPES = ("code", "markdown", "raw")
-_OLDEST_FORMAT = 4
 
 
 class SubmissionError(Exception):
@@ -153,14 +151,12 @@ def read_submission(path: Path) -> tuple[SubmittedCell, ...]:
     Raises
     ------
     SubmissionError
-        It is not a notebook that can be graded.
+        It is not a notebook that can be graded. The message names the file alone, not where it lies.
     """
     try:
-        with path.open("rb") as file:
-            data = file.read(MAX_FILE_BYTES + 1)
-    except OSError as error:
-        raise SubmissionError(f"The file {path.name} cannot be read ({error.strerror}).") from error
-    return parse_submission(data, path.name)
+        return parse_submission(read_data(path, name=path.name), path.name)
+    except NotebookError as error:
+        raise SubmissionError(str(error)) from error
 
 
 def parse_submission(data: bytes, name: str) -> tuple[SubmittedCell, ...]:
@@ -172,30 +168,12 @@ def parse_submission(data: bytes, name: str) -> tuple[SubmittedCell, ...]:
     SubmissionError
         They are not a notebook that can be graded. The message says what to do.
     """
-    again = "Open it in JupyterLab, save it and hand it in again."
-    if len(data) > MAX_FILE_BYTES:
-        limit = f"{MAX_FILE_BYTES // 2**20} MB"
-        raise SubmissionError(f"{name} is larger than {limit}. In JupyterLab choose 'Clear All Outputs' and save it.")
-    if not data.strip():
-        raise SubmissionError(f"{name} is empty. Save the notebook and hand it in again.")
-    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        raise SubmissionError(f"{name} is saved as UTF-16; notebooks are UTF-8. {again}")
     try:
-        content = json.loads(data.decode("utf-8-sig"))
-    except UnicodeDecodeError:
-        raise SubmissionError(f"{name} is not saved as UTF-8. {again}") from None
-    except ValueError as error:
-        raise SubmissionError(f"{name} is not a notebook: it is no valid JSON ({error}). {_hint(data)}") from None
-    except RecursionError:
-        raise SubmissionError(f"{name} is not a notebook: it is nested too deeply. {again}") from None
-    if not isinstance(content, dict):
-        raise SubmissionError(f"{name} is not a notebook: at its top stands no object with cells. {again}")
-    version = content.get("nbformat")
-    if version != _OLDEST_FORMAT:
-        raise SubmissionError(f"{name} is in notebook format {version!r}; format 4 is needed. {again}")
-    cells = content.get("cells")
+        cells = parse_content(data, name=name).get("cells")
+    except NotebookError as error:
+        raise SubmissionError(str(error)) from error
     if not isinstance(cells, list) or not cells:
-        raise SubmissionError(f"{name} holds no cells. Did you hand in the right file?")
+        raise SubmissionError(f"{name} holds no cells. Is it the right file?")
     if len(cells) > MAX_CELLS:
         raise SubmissionError(
             f"{name} has {len(cells):,} cells; at most {MAX_CELLS:,} are graded. Remove what you added."
@@ -203,14 +181,8 @@ def parse_submission(data: bytes, name: str) -> tuple[SubmittedCell, ...]:
     return tuple(_read_cell(cell, position, name) for position, cell in enumerate(cells, start=1))
 
 
-def _hint(data: bytes) -> str:
-    if data.lstrip()[:1] == b"{":
-        return "It seems to be cut off: was the upload complete? Hand it in again."
-    return "Hand in the .ipynb file itself."
-
-
 def _read_cell(cell: Any, position: int, name: str) -> SubmittedCell:
-    bad = SubmissionError(f"{name}: cell {position} is damaged. Open it in JupyterLab, save it and hand it in again.")
+    bad = SubmissionError(f"{name}: cell {position} is damaged. Download it again and copy your answers into it.")
     if not isinstance(cell, dict) or cell.get("cell_type") not in _CELL_TYPES:
         raise bad
     source = cell.get("source", "")
@@ -220,7 +192,8 @@ def _read_cell(cell: Any, position: int, name: str) -> SubmittedCell:
         raise bad
     if len(source) > MAX_SOURCE_CHARACTERS:
         raise SubmissionError(
-            f"{name}: cell {position} has {len(source):,} characters. That is more than can be graded."
+            f"{name}: cell {position} has {len(source):,} characters; at most {MAX_SOURCE_CHARACTERS:,} are graded. "
+            "Make it shorter."
         )
     # Half a character, as JSON can hold it, could be neither run nor written.
     source = source.encode("utf-8", "replace").decode()

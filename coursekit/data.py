@@ -8,6 +8,7 @@ no files at all: a stand-in is drawn.
 from __future__ import annotations
 
 import os
+import zlib
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -37,7 +38,7 @@ class DataError(Exception):
     """A data set that cannot be had; the message names the file and the remedy."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Dataset:
     """Pictures and labels of one data set, split in three.
 
@@ -91,6 +92,8 @@ _CLASS_NAMES = {
     "mnist": tuple("0123456789"),
     "cifar10": ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"),
 }
+# What NumPy raises for a file that is empty, cut off, damaged, pickled or no npz at all.
+_UNREADABLE = (OSError, EOFError, ValueError, TypeError, BadZipFile, zlib.error)
 _SHAPES = {"litter": (50, 50), "mnist": (28, 28), "cifar10": (32, 32, 3)}
 
 
@@ -252,9 +255,10 @@ def _existing_path(name: str) -> Path:
 
 def _read(path: Path) -> dict[str, Pictures]:
     try:
-        with np.load(path, allow_pickle=False) as file:
+        # Opened here, because NumPy forgets to close a file that turns out to be no zip.
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             return {key: file[key] for key in file.files}
-    except (OSError, ValueError, BadZipFile, AttributeError) as error:
+    except _UNREADABLE as error:
         raise DataError(
             f"{path} cannot be read ({error}): replace it with a file that np.savez_compressed wrote"
         ) from error
@@ -274,6 +278,9 @@ def _split(name: str, path: Path, arrays: dict[str, Pictures], kind: str) -> tup
     if name in _SHAPES and (x.dtype != np.uint8 or x.shape[1:] != _SHAPES[name]):
         wanted = ", ".join(map(str, ("N", *_SHAPES[name])))
         raise DataError(f"{path}: x_{kind} is {x.dtype} of shape {x.shape}: write it as uint8 of shape ({wanted})")
+    names = _CLASS_NAMES.get(name)
+    if names is not None and len(y) and not 0 <= y.min() <= y.max() < len(names):
+        raise DataError(f"{path}: y_{kind} goes from {y.min()} to {y.max()}: label the {len(names)} classes from 0")
     return x, y.astype(np.int64)
 
 

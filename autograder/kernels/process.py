@@ -119,14 +119,14 @@ class ForkedProcess:
 
     def poll(self) -> int | None:
         """Exit code, negative for a signal; None while it runs."""
-        if self.returncode is None and select.select([self._connection], [], [], 0)[0]:
+        if self.returncode is None and _has_news(self._connection, 0):
             self.wait()
         return self.returncode
 
     def wait(self, timeout: float | None = None) -> int:
         """Wait for the end and return the exit code."""
         if self.returncode is None:
-            if not select.select([self._connection], [], [], timeout)[0]:
+            if not _has_news(self._connection, timeout):
                 raise subprocess.TimeoutExpired("kernel", timeout or 0.0)
             last = self._next_line()
             # No status: the server itself was killed, and its kernels with it.
@@ -164,6 +164,13 @@ class ForkedProcess:
         line, _, self._buffer = self._buffer.partition(b"\n")
         message: dict[str, int] = json.loads(line)
         return message
+
+
+def _has_news(connection: socket.socket, timeout: float | None) -> bool:
+    """Wait for something to read, or the end; not with select(), which knows 1,024 descriptors alone."""
+    poll = select.poll()
+    poll.register(connection, select.POLLIN)
+    return bool(poll.poll(None if timeout is None else timeout * 1000))
 
 
 class ForkServer:

@@ -13,7 +13,6 @@ import json
 import math
 import numbers
 import os
-import queue
 import stat
 import sys
 import time
@@ -23,7 +22,8 @@ from typing import Any
 
 import ml_dtypes
 import numpy as np
-from jupyter_client.blocking import BlockingKernelClient
+import zmq
+from jupyter_client.client import KernelClient
 
 from autograder.sealed import values
 
@@ -60,14 +60,16 @@ class Link:
     """
 
     def __init__(self, connection_file: str, exchange: str, call_timeout: float) -> None:
-        self._client = BlockingKernelClient(connection_file=connection_file)
-        self._client.load_connection_file()
-        self._client.start_channels(shell=True, iopub=False, stdin=False, hb=False, control=True)
+        # Plain sockets: an interrupt in the middle of jupyter_client's blocking client loses the message after it.
+        client = KernelClient(connection_file=connection_file, context=zmq.Context())
+        client.load_connection_file()
+        self._session = client.session
+        self._shell, self._control = client.connect_shell(), client.connect_control()
         self._exchange = exchange
         self._folder = os.open(exchange, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         self._call_timeout = call_timeout
         self._count = 0
-        self._unanswered = ""
+        self._is_stuck = False
         self._references: weakref.WeakSet[Reference] = weakref.WeakSet()
 
     def ask(self, operation: str, *arguments: object) -> Any:
@@ -83,9 +85,6 @@ class Link:
         CandidateSilentError
             There is no answer, or none that can be read.
         """
-        if self._unanswered and not self._replied(self._unanswered, _INTERRUPT_GRACE_SECONDS):
-            raise CallTimeoutError("your code does not end, and cannot be interrupted")
-        self._unanswered = ""
         self._count += 1
         question, answer = f"{self._count}.question", f"{self._count}.answer"
         self._write(question, values.encode((operation, arguments), self._refer))
@@ -94,10 +93,9 @@ class Link:
             "__import__('autograder.sealed.candidate', fromlist=['answer'])"
             f".answer({request!r}, {reply!r}, get_ipython().user_ns)"
         )
-        message_id = self._client.execute(
-            code, silent=True, store_history=False, allow_stdin=False, stop_on_error=False
-        )
-        self._wait(message_id)
+        asked = {"code": code, "silent": True, "store_history": False, "allow_stdin": False, "stop_on_error": False}
+        message = self._session.send(self._shell, "execute_request", asked)
+        self._wait(message["header"]["msg_id"])
         content = self._read(answer)
         try:
             status, result = values.decode(content, values.no_references({"reference": self._reference}))
@@ -114,22 +112,33 @@ class Link:
         self.ask("keep", [object.__getattribute__(reference, "_handle") for reference in self._references])
 
     def _wait(self, message_id: str) -> None:
-        if self._replied(message_id, self._call_timeout):
-            return
-        self._client.control_channel.send(self._client.session.msg("interrupt_request", {}))
-        if not self._replied(message_id, _INTERRUPT_GRACE_SECONDS):
-            self._unanswered = message_id
+        seconds = _INTERRUPT_GRACE_SECONDS if self._is_stuck else self._call_timeout
+        try:
+            if self._replied(message_id, seconds):
+                self._is_stuck = False
+                return
+        except KeyboardInterrupt:
+            # The test's own time is up; the call must not go on for the next one to wait for.
+            self._interrupt()
+            raise
+        if self._is_stuck:
+            raise CallTimeoutError("your code does not end, and cannot be interrupted")
+        self._interrupt()
+        self._is_stuck = not self._replied(message_id, _INTERRUPT_GRACE_SECONDS)
         msg = f"your code did not end within {self._call_timeout:g} seconds"
         raise CallTimeoutError(msg)
+
+    def _interrupt(self) -> None:
+        self._is_stuck = True
+        self._session.send(self._control, "interrupt_request", {})
 
     def _replied(self, message_id: str, seconds: float) -> bool:
         deadline = time.monotonic() + seconds
         while (left := deadline - time.monotonic()) > 0:
-            try:
-                message = self._client.get_shell_msg(timeout=left)
-            except queue.Empty:
+            if not self._shell.poll(math.ceil(left * 1000)):
                 return False
-            if message["parent_header"].get("msg_id") == message_id:
+            _, message = self._session.recv(self._shell)
+            if message is not None and message["parent_header"].get("msg_id") == message_id:
                 return True
         return False
 
@@ -329,7 +338,7 @@ class Examiner:
             except NameError:
                 # Not there: the cell itself says so when it comes to use it.
                 continue
-            except (ValueError, CallTimeoutError, CandidateSilentError) as error:
+            except (ValueError, CandidateSilentError) as error:
                 raise type(error)(f"{name}: {error}") from None
 
     def report(self) -> str:

@@ -32,7 +32,7 @@ from autograder.sealed.scoring import Answered, Trouble, judge
 from autograder.verdict import CellVerdict, Outcome, Status, Verdict
 
 _INSTALL = "from autograder.sealed.examiner import install; install(get_ipython(), {arguments})"
-_ASK_SECONDS = 5.0
+_ASK_SECONDS = 60.0
 _SIGKILL = 9
 # Beyond that it takes long to find out which names a student's cell should have bound; it is for a hint alone.
 _MAX_READABLE_CHARACTERS = 20_000

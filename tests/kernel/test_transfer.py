@@ -344,7 +344,7 @@ def test_plain(name, plain_verdicts):
     assert_as_expected(PLAIN[name], plain_verdicts[name])
 
 
-MODEL = "model = keras.Sequential([keras.Input((4,)), layers.Dense(3, activation='relu'), layers.Dense(2)])\n"
+MODEL = "model = keras.Sequential([keras.Input((4,)), layers.Dense(3, activation='tanh'), layers.Dense(2)])\n"
 SAME = "\n_x = np.linspace(-1, 1, 12).reshape(3, 4)\nassert np.array_equal(model.predict(_x, verbose=0), predict(_x))"
 PREDICT = "def predict(x): return model.predict(x, verbose=0)\n"
 
