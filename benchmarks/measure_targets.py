@@ -7,8 +7,8 @@ Runs the reference of the master notebook over many seeds, each with hold-out pi
     python -m benchmarks.measure_targets --seeds 30 --jobs 2            # the data source and profile in use
     COURSE_DATA=<folder> python -m benchmarks.measure_targets --write   # and keep the rows
 
-A target is so low that an honest run fails less than once in a thousand, and it is refused where a wrong answer (always
-the majority, or the MLP, in any of the runs) comes as high.
+Targets are so low that an honest run fails a test less than once in a thousand; one is refused where a wrong answer
+(always the majority, or the MLP, in any of the runs) comes as high.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import statistics
 import sys
 import time
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -36,7 +36,8 @@ ROOT = Path(__file__).resolve().parents[1]
 MASTER = ROOT / "source" / "08_cnn" / "cnn.ipynb"
 TABLE = ROOT / "coursekit" / "targets.toml"
 
-FAILURE_RATE = 1e-3
+MEASURES = ("", "-recall", "-ranking")  # added to an exercise's name; the first is the accuracy
+FAILURE_RATE = 1e-3 / len(MEASURES)  # a test asks for all of them
 MOST_JOBS = 2
 # What the notebook does, by grade id: it is run as it stands there, so that the targets are those of its own reference.
 CELLS = ("setup", "prepare", "build_cnn", "build_mlp", "judge", "train", "standardise", "build_edge_lover", "shift")
@@ -78,8 +79,10 @@ class Row:
 
     @property
     def target(self) -> float:
-        """What may be asked, rounded down to hundredths."""
-        return math.floor(100 * lower_bound(self.honest)) / 100
+        """What may be asked, rounded down to thousandths."""
+        # The bound is for normal values. Where a few runs do much worse than the rest, they come to its help.
+        least = min(lower_bound(self.honest), min(self.honest) - self.sd)
+        return math.floor(1000 * least) / 1000
 
     @property
     def refusal(self) -> str:
@@ -157,11 +160,8 @@ def _notebook() -> dict[str, Any]:
 
 
 def _note(reached: Scores, exercise: str, who: str, *, said: Any, rank: float, truth: Any) -> None:
-    for measure, value in (
-        ("", float(np.mean(said == truth))),
-        ("-recall", float(np.mean(said[truth == 1] == 1))),
-        ("-ranking", rank),
-    ):
+    values = (float(np.mean(said == truth)), float(np.mean(said[truth == 1] == 1)), rank)
+    for measure, value in zip(MEASURES, values, strict=True):
         reached.setdefault(f"{exercise}{measure}/litter", {})[who] = value
 
 
@@ -201,16 +201,18 @@ def as_toml(entries: Sequence[Mapping[str, str | int | float]]) -> str:
     return "\n\n".join(tables) + "\n"
 
 
-def write(entries: Sequence[Mapping[str, str | int | float]], *, source: str, profile: str) -> None:
-    """Put rows into the table in place of all that it had of 08_cnn for this data source and profile."""
+def write(
+    entries: Sequence[Mapping[str, str | int | float]], measured: Collection[str], *, source: str, profile: str
+) -> None:
+    """Put rows into the table, in place of what it had of these exercises for this data source and profile."""
     text = TABLE.read_text(encoding="utf-8")
-    head = text[: text.index("[[target]]")] if "\n[[target]]" in text else text.rstrip() + "\n\n"
+    head = text.partition("\n[[target]]")[0].rstrip() + "\n\n"
     kept = [
         row
         for row in tomllib.loads(text).get("target", [])
-        if (row["source"], row["profile"]) != (source, profile) or not str(row["exercise"]).startswith("cnn")
+        if (row["source"], row["profile"]) != (source, profile) or row["exercise"] not in measured
     ]
-    merged = sorted([*kept, *entries], key=lambda row: (row["source"], row["profile"], row["exercise"]), reverse=True)
+    merged = sorted([*kept, *entries], key=lambda row: (row["source"], row["profile"], row["exercise"]))
     TABLE.write_text(head + as_toml(merged), encoding="utf-8")
 
 
@@ -240,14 +242,14 @@ def main() -> int:
         wrong = ", ".join(f"{name} at most {best:.3f}" for name, best in row.wrong.items())
         print(f"# {row.exercise}: mean {row.mean:.3f}, sd {row.sd:.3f}, min {min(row.honest):.3f}; {wrong}")
         if row.refusal:
-            print(f"#   REFUSED: {lower_bound(row.honest):.3f} could be asked, but {row.refusal}")
+            print(f"#   REFUSED: {row.target:.3f} could be asked, but {row.refusal}")
         elif row.exercise == EDGE_LOVER:
-            print(f"#   {lower_bound(row.honest):.3f} could be asked; the notebook asks {EDGE_LOVER_ASKED}")
+            print(f"#   {row.target:.3f} could be asked; the notebook asks {EDGE_LOVER_ASKED}")
         else:
             good.append(entry(row, source=source, profile=profile))
     print(as_toml(good))
     if arguments.write:
-        write(good, source=source, profile=profile)
+        write(good, runs[0].keys(), source=source, profile=profile)
     return 0 if good else 1
 
 

@@ -30,6 +30,7 @@ from autograder.sealed import values
 NAME = "__examiner__"
 
 _INTERRUPT_GRACE_SECONDS = 2.0
+_ABOUT_TO_END_SECONDS = 0.5
 # Attribute of an exception that came from the candidate: the student's line.
 _WHERE = "_where_in_the_students_code"
 _SMALL_FLOATS = (np.dtype(ml_dtypes.bfloat16),)
@@ -118,8 +119,10 @@ class Link:
                 self._is_stuck = False
                 return
         except KeyboardInterrupt:
-            # The test's own time is up; the call must not go on for the next one to wait for.
-            self._interrupt()
+            # The test's own time is up; an endless call must not go on for the next test to wait for. One that is about
+            # to end is left alone: an interrupt between two messages can harm a kernel.
+            if not self._replied(message_id, _ABOUT_TO_END_SECONDS):
+                self._interrupt()
             raise
         if self._is_stuck:
             raise CallTimeoutError("your code does not end, and cannot be interrupted")
