@@ -5,7 +5,8 @@ Runs the reference of the master notebook over many seeds, each with hold-out pi
 ``coursekit/targets.toml`` for every measure that tells an honest solution from the known wrong answers:
 
     python -m benchmarks.measure_targets --seeds 30 --jobs 2            # the data source and profile in use
-    COURSE_DATA=<folder> python -m benchmarks.measure_targets --write   # and keep the rows
+    COURSE_DATA=<folder> python -m benchmarks.measure_targets --write   # and put the rows into the table
+    python -m benchmarks.measure_targets --runs runs.jsonl              # keep each run; a second call goes on
 
 Targets are so low that an honest run fails a test less than once in a thousand; one is refused where a wrong answer
 (always the majority, or the MLP, in any of the runs) comes as high.
@@ -16,6 +17,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import io
+import json
 import math
 import os
 import statistics
@@ -23,7 +25,7 @@ import sys
 import time
 import tomllib
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
@@ -179,6 +181,21 @@ def _edge_lover(notebook: Mapping[str, Any], seed: int) -> float:
     return float(np.mean(checks.predicted_classes(model, notebook["standardise"](x)) == y))
 
 
+def measured(seeds: Sequence[int], jobs: int, keep: Path | None) -> list[Scores]:
+    """Run all seeds, those apart that the file `keep` has already; each further run is added to it."""
+    lines = keep.read_text(encoding="utf-8").splitlines() if keep is not None and keep.is_file() else []
+    done: dict[int, Scores] = dict(json.loads(line) for line in lines)
+    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+        coming = {pool.submit(run, seed): seed for seed in seeds if seed not in done}
+        for future in as_completed(coming):
+            seed = coming[future]
+            done[seed] = future.result()
+            if keep is not None:
+                with keep.open("a", encoding="utf-8") as file:
+                    file.write(json.dumps([seed, done[seed]]) + "\n")
+    return [done[seed] for seed in seeds]
+
+
 def rows(runs: Sequence[Scores]) -> Iterator[Row]:
     """Gather the runs by exercise."""
     for exercise, first in runs[0].items():
@@ -221,6 +238,7 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=20, help="how many runs")
     parser.add_argument("--first", type=int, default=0, help="seed of the first run")
     parser.add_argument("--jobs", type=int, default=1, choices=range(1, MOST_JOBS + 1), help="processes")
+    parser.add_argument("--runs", type=Path, help="file that keeps each run, and whose runs are not done again")
     parser.add_argument("--write", action="store_true", help=f"put the rows into {TABLE.relative_to(ROOT)}")
     arguments = parser.parse_args()
     if arguments.seeds < 3:
@@ -233,8 +251,8 @@ def main() -> int:
 
     source, profile = data.source("litter"), runtime.profile()
     begin = time.monotonic()
-    with ProcessPoolExecutor(arguments.jobs, mp_context=get_context("spawn")) as pool:
-        runs = list(pool.map(run, range(arguments.first, arguments.first + arguments.seeds)))
+    seeds = range(arguments.first, arguments.first + arguments.seeds)
+    runs = measured(seeds, arguments.jobs, arguments.runs)
     seconds = time.monotonic() - begin
     print(f"# {len(runs)} runs, source {source}, profile {profile}, {seconds:.0f} s with {arguments.jobs} processes")
     good = []
