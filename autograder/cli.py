@@ -107,7 +107,7 @@ def solve(context: typer.Context, names: Names = None) -> None:
     from autograder.solve import solve as solve_masters
 
     course = _course(context)
-    for path in solve_masters(course, course.select(names or ()), progress=lambda line: console.print(line)):
+    for path in solve_masters(course, course.select(names or ()), progress=console.print):
         console.print(f"wrote {path.relative_to(course.root)}")
 
 
