@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 
 from coursekit import data, runtime
-from coursekit.checks import predicted_classes
 
 pytestmark = pytest.mark.slow
 
