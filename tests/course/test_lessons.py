@@ -113,14 +113,14 @@ def test_the_cnn_finds_more_bottles_than_the_mlp_with_43_times_fewer_parameters(
 
 
 def test_shuffled_pixels_hurt_the_cnn():
-    assert result("cnn", 1, shuffle=True).ranking < result("cnn", 1).ranking - 0.04
-    assert result("cnn", 1, shuffle=True).accuracy < result("cnn", 1).accuracy - 0.04
+    # By ranking and over the seeds: the accuracy of one run moves by as much as the shuffling costs.
+    plain = np.mean([result("cnn", seed).ranking for seed in SEEDS])
+    mixed = np.mean([result("cnn", seed, shuffle=True).ranking for seed in SEEDS])
+    assert mixed < plain - 0.03
 
 
 def test_shuffled_pixels_are_all_the_same_to_the_mlp():
-    plain = np.mean([result("mlp", seed).ranking for seed in SEEDS])
-    mixed = np.mean([result("mlp", seed, shuffle=True).ranking for seed in SEEDS])
-    assert mixed == pytest.approx(plain, abs=0.06)
+    assert result("mlp", 1, shuffle=True).ranking == pytest.approx(result("mlp", 1).ranking, abs=0.08)
 
 
 def test_the_mlp_does_not_learn_from_raw_grey_values_what_it_learns_from_scaled_ones():
@@ -132,4 +132,4 @@ def test_accuracy_hides_what_recall_shows():
     mlp = result("mlp", 1)
     assert mlp.ranking > 0.55
     assert abs(mlp.accuracy - NO_BOTTLE) < 0.1
-    assert mlp.recall < 0.7
+    assert mlp.recall < 0.6

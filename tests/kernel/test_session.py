@@ -8,6 +8,7 @@ import json
 import pickle
 import tempfile
 import uuid
+from pathlib import Path
 
 import nbformat
 import pytest
@@ -476,8 +477,15 @@ def test_what_is_for_the_examiner_alone_is_not_in_the_candidates_environment(mon
     assert (cell.outcome, cell.message) == (Outcome.PASSED, "")
 
 
-def test_a_session_leaves_no_process_and_no_folder_behind(monkeypatch, tmp_path):
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+@pytest.fixture
+def short_folder():
+    """A folder of its own with a short path: a socket's path may have 107 characters."""
+    with tempfile.TemporaryDirectory(prefix="t-") as folder:
+        yield Path(folder)
+
+
+def test_a_session_leaves_no_process_and_no_folder_behind(monkeypatch, short_folder):
+    monkeypatch.setattr(tempfile, "tempdir", str(short_folder))
     source = (
         "import os, subprocess\npids = [os.getpid(), subprocess.Popen(['sleep', '600'], start_new_session=True).pid]"
     )
@@ -488,7 +496,7 @@ def test_a_session_leaves_no_process_and_no_folder_behind(monkeypatch, tmp_path)
     (said,) = nbformat.reads(verdict.executed, 4).cells[2].outputs
     for pid in map(int, said.text.split()):
         wait_until_gone(pid)
-    assert list(tmp_path.iterdir()) == []
+    assert list(short_folder.iterdir()) == []
 
 
 def test_sessions_in_threads_do_not_disturb_each_other():
