@@ -181,10 +181,10 @@ def _edge_lover(notebook: Mapping[str, Any], seed: int) -> float:
     return float(np.mean(checks.predicted_classes(model, notebook["standardise"](x)) == y))
 
 
-def measured(seeds: Sequence[int], jobs: int, keep: Path | None) -> list[Scores]:
-    """Run all seeds, those apart that the file `keep` has already; each further run is added to it."""
+def measure(seeds: Sequence[int], jobs: int, keep: Path | None, kind: Sequence[str]) -> list[Scores]:
+    """Run all seeds but those that `keep` has of this kind (source, profile); each further run is added to it."""
     lines = keep.read_text(encoding="utf-8").splitlines() if keep is not None and keep.is_file() else []
-    done: dict[int, Scores] = dict(json.loads(line) for line in lines)
+    done: dict[int, Scores] = {each["seed"]: each["scores"] for each in map(json.loads, lines) if each["kind"] == kind}
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
         coming = {pool.submit(run, seed): seed for seed in seeds if seed not in done}
         for future in as_completed(coming):
@@ -192,7 +192,7 @@ def measured(seeds: Sequence[int], jobs: int, keep: Path | None) -> list[Scores]
             done[seed] = future.result()
             if keep is not None:
                 with keep.open("a", encoding="utf-8") as file:
-                    file.write(json.dumps([seed, done[seed]]) + "\n")
+                    file.write(json.dumps({"kind": kind, "seed": seed, "scores": done[seed]}) + "\n")
     return [done[seed] for seed in seeds]
 
 
@@ -252,7 +252,7 @@ def main() -> int:
     source, profile = data.source("litter"), runtime.profile()
     begin = time.monotonic()
     seeds = range(arguments.first, arguments.first + arguments.seeds)
-    runs = measured(seeds, arguments.jobs, arguments.runs)
+    runs = measure(seeds, arguments.jobs, arguments.runs, [source, profile])
     seconds = time.monotonic() - begin
     print(f"# {len(runs)} runs, source {source}, profile {profile}, {seconds:.0f} s with {arguments.jobs} processes")
     good = []
