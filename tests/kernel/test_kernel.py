@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import subprocess
-import time
 from pathlib import Path
 
 import nbclient
@@ -28,6 +28,17 @@ def own_server(monkeypatch):
     with ForkServer(()) as server:
         monkeypatch.setattr(provisioner, "shared_server", lambda: server)
         yield server
+
+
+@pytest.fixture
+def signpost(folder):
+    """A pipe in the kernel's folder: a cell that opens and closes it tells the test that it has come that far."""
+    (folder / "w").mkdir()
+    os.mkfifo(folder / "w" / "signpost")
+    return folder / "w" / "signpost"
+
+
+REACHED = "open('signpost', 'w').close()"
 
 
 # Cells
@@ -104,10 +115,10 @@ def test_a_kernel_that_was_asked_to_exit_has_ended_when_the_cell_has(with_kernel
     assert (run.end, code) == (End.DIED, 0)
 
 
-def test_a_kernel_can_be_killed_in_the_middle_of_a_cell(with_kernel):
+def test_a_kernel_can_be_killed_in_the_middle_of_a_cell(signpost, with_kernel):
     async def talk(kernel):
-        work = asyncio.create_task(kernel.run("print('on', flush=True)\nwhile True: pass", timeout=20))
-        await asyncio.sleep(0.2)
+        work = asyncio.create_task(kernel.run(f"{REACHED}\nwhile True: pass", timeout=20))
+        await asyncio.to_thread(signpost.read_bytes)
         kernel.kill()
         return await work, await kernel.death
 
@@ -374,11 +385,11 @@ def test_when_the_client_hangs_up_the_kernel_ends(own_server, folder):
     wait_until_gone(pid)
 
 
-def test_when_the_server_is_killed_its_kernels_end_and_the_cell_is_told_so(own_server, with_kernel):
+def test_when_the_server_is_killed_its_kernels_end_and_the_cell_is_told_so(own_server, signpost, with_kernel):
     async def talk(kernel):
         server = psutil.Process(kernel.pid).parent()
-        work = asyncio.create_task(kernel.run("while True: pass", timeout=20))
-        await asyncio.sleep(0.2)
+        work = asyncio.create_task(kernel.run(f"{REACHED}\nwhile True: pass", timeout=20))
+        await asyncio.to_thread(signpost.read_bytes)
         server.kill()
         return kernel.pid, await work, await kernel.death
 
@@ -398,15 +409,15 @@ def test_when_the_server_is_closed_nothing_of_its_kernels_stays(own_server, with
         wait_until_gone(pid)
 
 
-def test_a_forked_process_has_the_face_that_jupyter_expects(own_server, folder):
-    process = own_server.fork(Request(arguments=["-f", str(folder / "kernel.json")], cwd=str(folder), environment={}))
+def test_a_forked_process_has_the_face_that_jupyter_expects(own_server, signpost, folder):
+    arguments = ["-f", str(folder / "kernel.json"), f"--IPKernelApp.exec_lines={REACHED}"]
+    process = own_server.fork(Request(arguments=arguments, cwd=str(signpost.parent), environment={}))
 
     assert process.poll() is None
     with pytest.raises(subprocess.TimeoutExpired):
         process.wait(timeout=0)
-    while not (folder / "kernel.json").exists():
-        assert process.poll() is None
-        time.sleep(0.01)
+    signpost.read_bytes()
+    assert process.poll() is None
     process.terminate()
     assert process.wait(timeout=10) == -signal.SIGTERM
     process.terminate()
