@@ -20,7 +20,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from autograder.course import Course, CourseError, find_course, load_course
+from autograder.course import Course, find_course, load_course
+from autograder.errors import AutograderError
 
 app = typer.Typer(
     help="Build the notebooks of a course, mark what students hand in, and look at what came of it.",
@@ -174,11 +175,8 @@ def grade(
     json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the verdicts there.")] = None,
 ) -> None:
     """Mark what is in `submitted/`; a second call goes on where the first one stopped."""
-    from autograder.build import write_file
-    from autograder.grading import Settings, find_submissions, preload
-    from autograder.grading import grade as grade_submissions
     from autograder.kernels.process import shared_server
-    from autograder.verdict import Status
+    from autograder.submitted import find_submissions, preload
 
     course = _course(context)
     submissions = find_submissions(course, course.select(names or ()), student)
@@ -186,8 +184,13 @@ def grade(
         errors.print(f"Nothing to grade in {course.submitted} for this choice.")
         raise typer.Exit(_WRONG_USAGE)
     workers = jobs or os.cpu_count() or 1
-    # Started now, so that it imports while papers are made.
+    # The server and this process import side by side what they need.
     shared_server(preload(course, submissions))
+    from autograder.build import write_file
+    from autograder.grading import Settings
+    from autograder.grading import grade as grade_submissions
+    from autograder.verdict import Status
+
     settings = Settings(
         environment=_environment(profile, data),
         examiner_environment=(("COURSE_HOLDOUT_SEED", str(course.holdout_seed)),),
@@ -355,13 +358,12 @@ def _summary(verdicts: list[Any]) -> Table:
 
 def main() -> None:
     """Run the command line."""
-    from autograder.gradebook import GradebookError
-    from autograder.kernels.kernel import KernelError
-    from autograder.kernels.process import ForkServerError
-
+    # jsonschema, where it finds this module, builds the grammar of a kind of address that no notebook holds: a second
+    # of every command.
+    sys.modules["rfc3987_syntax"] = None  # type: ignore[assignment]
     try:
         app()
-    except (CourseError, GradebookError, KernelError, ForkServerError) as error:
+    except AutograderError as error:
         errors.print(str(error), style="red")
         sys.exit(_WRONG_USAGE)
     except BrokenPipeError:

@@ -8,6 +8,8 @@ import tomllib
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
+from autograder.errors import AutograderError
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
@@ -18,7 +20,7 @@ SETTINGS = "course.toml"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 
-class CourseError(Exception):
+class CourseError(AutograderError):
     """The course is not laid out as it should be; the message names the file and the remedy."""
 
 

@@ -39,6 +39,7 @@ from sqlalchemy.dialects.sqlite import insert
 from traitlets.config import Config
 from traitlets.config.loader import PyFileConfigLoader
 
+from autograder.errors import AutograderError
 from autograder.notebook import NotebookError, nbgrader_metadata, read_notebook
 from autograder.verdict import Outcome, Status, Verdict
 
@@ -57,7 +58,7 @@ COURSE_ID = "default_course"
 _TABLES = {"GradeCell": GradeCell.__table__, "SolutionCell": SolutionCell.__table__, "TaskCell": TaskCell.__table__}
 
 
-class GradebookError(Exception):
+class GradebookError(AutograderError):
     """The gradebook cannot be read or written as asked; nothing of the attempt is in it. The message says why."""
 
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import nbformat
 
+from autograder.errors import AutograderError
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
@@ -18,7 +20,7 @@ MAX_BYTES = 32 * 2**20
 """No honest notebook is larger; a larger one would only fill the memory of whoever opens it."""
 
 
-class NotebookError(Exception):
+class NotebookError(AutograderError):
     """A file is not a notebook that can be worked with; the message says why and what to do about it."""
 
 

@@ -15,6 +15,7 @@ import zmq
 import zmq.asyncio
 from jupyter_client.manager import AsyncKernelManager
 
+from autograder.errors import AutograderError
 from autograder.kernels.outputs import MAX_CHARACTERS, Outputs, clean
 from autograder.kernels.process import can_fork
 
@@ -29,7 +30,7 @@ _MAX_MESSAGE_BYTES = 64 * 2**20
 _MAX_CHARACTERS_OF_ALL_CELLS = 8 * MAX_CHARACTERS
 
 
-class KernelError(Exception):
+class KernelError(AutograderError):
     """A kernel could not be started."""
 
 

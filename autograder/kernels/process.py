@@ -18,6 +18,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
+from autograder.errors import AutograderError
 from autograder.kernels.server import Request
 
 KERNEL_MODULES = (
@@ -77,7 +78,7 @@ _INHERITED = (
 _LOG_TAIL_BYTES = 4000
 
 
-class ForkServerError(Exception):
+class ForkServerError(AutograderError):
     """The fork server could not be started, or has ended."""
 
 

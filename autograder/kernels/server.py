@@ -33,6 +33,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
+from autograder.kernels.pictures import draw_quickly
+
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 _MAX_REQUEST_BYTES = 1 << 20
@@ -80,6 +82,7 @@ def main() -> None:
         # The folder in which the server was started, put there by "python -m": a kernel has a folder of its own.
         del sys.path[0]
     _rehearse()
+    draw_quickly()
     # What is alive now is shared with every kernel; a collection in a kernel must not touch (and so copy) it.
     gc.collect()
     gc.freeze()

@@ -32,6 +32,7 @@ from autograder.sealed.scoring import Answered, Trouble, judge
 from autograder.verdict import CellVerdict, Outcome, Status, Verdict
 
 _INSTALL = "from autograder.sealed.examiner import install; install(get_ipython(), {arguments})"
+_REPORT = {"report": f"{examiner.NAME}.report()"}
 _ASK_SECONDS = 60.0
 _SIGKILL = 9
 # Beyond that it takes long to find out which names a student's cell should have bound; it is for a hint alone.
@@ -202,17 +203,22 @@ class _Session:
         prepared = await self._guarded(f"{examiner.NAME}.prepare({list(cell.needs)!r})", silent=True)
         if prepared.end is not End.OK:
             return prepared, ""
-        run = await self._guarded(cell.source)
+        run = await self._guarded(cell.source, expressions=_REPORT)
         if self._examiner.death.done():
             return run, ""
-        asked = await self._examiner.run(
-            "", timeout=_ASK_SECONDS, silent=True, expressions={"report": f"{examiner.NAME}.report()"}
-        )
+        # A kernel evaluates expressions only after a cell that succeeded.
+        asked = run
+        if run.end is not End.OK:
+            asked = await self._examiner.run("", timeout=_ASK_SECONDS, silent=True, expressions=_REPORT)
         # The expression's text is the literal of a JSON text.
         return run, _literal(asked.expressions.get("report", ""))
 
-    async def _guarded(self, source: str, *, silent: bool = False) -> CellRun:
-        work = asyncio.create_task(self._examiner.run(source, timeout=self._left(), silent=silent))
+    async def _guarded(
+        self, source: str, *, silent: bool = False, expressions: Mapping[str, str] | None = None
+    ) -> CellRun:
+        work = asyncio.create_task(
+            self._examiner.run(source, timeout=self._left(), silent=silent, expressions=expressions)
+        )
         if not self._candidate.death.done():
             await asyncio.wait({work, self._candidate.death}, return_when=asyncio.FIRST_COMPLETED)
             if not work.done():

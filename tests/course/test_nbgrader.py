@@ -7,9 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from autograder.course import load_course
-from autograder.grading import Settings, find_submissions, grade
+from autograder.grading import Settings, grade
 from autograder.kernels.process import shared_server
 from autograder.sample import cases
+from autograder.submitted import find_submissions
 from benchmarks import nbgrader
 
 from .conftest import COURSE

@@ -6,9 +6,10 @@ import pytest
 
 from autograder.build import read_master
 from autograder.course import load_course
-from autograder.grading import Settings, find_submissions, grade
+from autograder.grading import Settings, grade
 from autograder.kernels.process import shared_server
 from autograder.sample import cases, expected_scores, write_class
+from autograder.submitted import find_submissions
 from autograder.verdict import Outcome, Status
 
 from .conftest import COURSE
