@@ -14,8 +14,9 @@ STAMP := .venv/made-of-$(VERSION)-$(shell cat requirements-dev.txt pyproject.tom
 # Cheapest first.
 TESTS := tests/unit tests/kernel tests/course tests/hostile tests/browser
 
-# The outcome does not depend on what a machine happens to hold or to be set to.
-unexport COURSE_DATA COURSE_HOLDOUT_SEED COURSE_PROFILE
+# The outcome does not depend on what a machine happens to be set to. Only the tests that are made for real data look at
+# COURSE_DATA.
+unexport COURSE_HOLDOUT_SEED COURSE_PROFILE
 export COURSE_DATA_SOURCE := standin
 export TF_CPP_MIN_LOG_LEVEL := 3
 export TF_ENABLE_ONEDNN_OPTS := 0
@@ -30,7 +31,8 @@ grade: environment  ## Mark the sample class from scratch and write its report
 	rm -rf $(SAMPLE)
 	$(BIN)/autograder build
 	$(BIN)/autograder sample --to $(SAMPLE)
-	$(BIN)/autograder --course $(SAMPLE) grade
+	@# 1: some submissions could not be graded. A few of the sample class are broken on purpose.
+	$(BIN)/autograder --course $(SAMPLE) grade || test $$? -eq 1
 	$(BIN)/autograder --course $(SAMPLE) report
 
 test: lint  ## Style, types and all tests: what CI runs

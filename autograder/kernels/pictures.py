@@ -2,8 +2,8 @@
 Pictures of warm kernels: the same as IPython's inline backend makes, in half the time.
 
 IPython asks Matplotlib for a "tight" picture, which measures every text of the figure once more before it draws. Here
-the figure is drawn at once, and its empty margins are cut off what was drawn. A notebook with ten pictures spends most of
-its time on them.
+the figure is drawn at once, and its empty margins are cut off what was drawn. A notebook with ten pictures spends
+most of its time on them.
 """
 
 from __future__ import annotations
