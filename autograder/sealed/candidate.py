@@ -8,8 +8,10 @@ can do more simply by computing other values.
 from __future__ import annotations
 
 import builtins
+import contextlib
 import importlib
 import linecache
+import socket
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -39,6 +41,36 @@ _MAX_LINE = 200
 _MAX_FRAMES = 20
 
 _objects: dict[int, object] = {}
+
+
+def serve(exchange: str, address: str, namespace: dict[str, Any]) -> None:
+    """
+    Answer the examiner's questions until it hangs up.
+
+    Parameters
+    ----------
+    exchange : str
+        Folder with the questions and answers.
+    address : str
+        Name, in there, of the socket at which the examiner takes the call.
+    namespace : dict
+        The student's global names.
+    """
+    with socket.socket(socket.AF_UNIX) as line, line.makefile("rb") as numbers:
+        try:
+            line.connect(f"{exchange}/{address}")
+        except OSError:
+            return  # it waits no longer
+        while True:
+            try:
+                number = numbers.readline().decode().strip()
+            except KeyboardInterrupt:
+                continue  # meant for a call that has just ended
+            if not number:
+                return
+            with contextlib.suppress(KeyboardInterrupt):  # the same, a moment earlier
+                answer(f"{exchange}/{number}.question", f"{exchange}/{number}.answer", namespace)
+            line.sendall(f"{number}\n".encode())
 
 
 def answer(request: str, reply: str, namespace: dict[str, Any]) -> None:

@@ -421,6 +421,15 @@ def test_answers_that_are_no_answers_are_refused_at_once_and_the_next_question_i
     assert verdict.seconds < 30
 
 
+def test_a_value_that_cannot_cross_does_not_keep_the_candidate_from_its_next_cell():
+    source = "value = []\nfor _ in range(100):\n    value = [value]"
+
+    first, second = told(Exercise(source, "assert value"), GOOD, limits=QUICK)
+
+    assert (first.outcome, second.outcome) == (Outcome.ERROR, Outcome.PASSED)
+    assert "too deep" in first.message
+
+
 def test_a_candidate_that_takes_the_exchange_away_hurts_itself_alone():
     source = """
 import pathlib, shutil, sys

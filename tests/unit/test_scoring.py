@@ -227,7 +227,7 @@ class Shell:
 def reported(value):
     """What an examiner reports of a cell whose last expression is this value."""
     shell = Shell()
-    examiner = Examiner(shell, None)
+    examiner = Examiner(shell, SimpleNamespace(close=lambda: None))
     shell.note(SimpleNamespace(info=SimpleNamespace(silent=False), result=value, error_in_exec=None))
     return json.loads(examiner.report())["number"]
 
@@ -289,7 +289,7 @@ def test_a_number_too_large_to_be_one_is_out_of_every_range():
 
 def test_a_cell_without_a_last_expression_forgets_the_number_before_it():
     shell = Shell()
-    examiner = Examiner(shell, None)
+    examiner = Examiner(shell, SimpleNamespace(close=lambda: None))
     for value in (2.0, None):
         shell.note(SimpleNamespace(info=SimpleNamespace(silent=False), result=value, error_in_exec=None))
 
@@ -298,7 +298,7 @@ def test_a_cell_without_a_last_expression_forgets_the_number_before_it():
 
 def test_a_silent_run_of_the_graders_own_does_not_count():
     shell = Shell()
-    examiner = Examiner(shell, None)
+    examiner = Examiner(shell, SimpleNamespace(close=lambda: None))
     shell.note(SimpleNamespace(info=SimpleNamespace(silent=False), result=2.0, error_in_exec=None))
     shell.note(SimpleNamespace(info=SimpleNamespace(silent=True), result=3.0, error_in_exec=None))
 
