@@ -16,9 +16,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+# Of 0 to 9: twice as quick as the usual 6, for files a tenth larger.
+_COMPRESSION = 2
+
 
 def draw_quickly() -> None:
     """Let IPython draw pictures as :func:`print_figure` does, in this process and its forks."""
+    _remember_font_heights()
     pylabtools: Any = importlib.import_module("IPython.core.pylabtools")
     slowly = pylabtools.print_figure
 
@@ -69,5 +73,31 @@ def print_figure(figure: Figure) -> bytes | None:
     top, left = max(0, rows[0] - margin), max(0, columns[0] - margin)
     cut = pixels[top : rows[-1] + 1 + margin, left : columns[-1] + 1 + margin]
     file = io.BytesIO()
-    Image.fromarray(cut).save(file, format="png", dpi=(figure.dpi, figure.dpi))
+    Image.fromarray(cut).save(file, format="png", dpi=(figure.dpi, figure.dpi), compress_level=_COMPRESSION)
     return file.getvalue()
+
+
+def _remember_font_heights() -> None:
+    """
+    Let Matplotlib read the height of a font once, not for every text each time that it is measured.
+
+    Agg's renderer gets the method that those of PDF and PostScript have; the values are those that
+    :class:`matplotlib.text.Text` works out where a renderer has none.
+    """
+    from matplotlib.backends.backend_agg import RendererAgg
+    from matplotlib.font_manager import FontProperties, fontManager, get_font
+
+    known: dict[tuple[int, float], tuple[float, float, float]] = {}
+
+    def height(renderer: Any, properties: FontProperties) -> tuple[float, float, float] | tuple[None, None, None]:
+        key = hash(properties), renderer.dpi
+        if key not in known:
+            font = get_font(fontManager._find_fonts_by_props(properties))
+            table, head = font.get_sfnt_table("OS/2"), font.get_sfnt_table("head")
+            if table is None or head is None:
+                return None, None, None  # measured, then
+            scale = properties.get_size_in_points() * renderer.dpi / 72 / head["unitsPerEm"]
+            known[key] = table["sTypoAscender"] * scale, -table["sTypoDescender"] * scale, table["sTypoLineGap"] * scale
+        return known[key]
+
+    RendererAgg._get_font_height_metrics = height

@@ -99,7 +99,19 @@ matplotlib.use("agg")
 import matplotlib.pyplot as plt
 from autograder.kernels import pictures
 from IPython.core import pylabtools
+
+def drawn():
+    figure, panels = plt.subplots(2, 2, layout="constrained")
+    panels[0, 0].set(xlabel="$x^2$", ylabel="two\\nlines", title="a title")
+    panels[0, 1].plot([0, 1e6], label="serif")
+    panels[0, 1].legend(prop={"family": "serif", "size": 7})
+    panels[1, 0].text(0.1, 0.5, "bold and turned", weight="bold", rotation=30, size=17)
+    figure.canvas.draw()
+    return bytes(figure.canvas.buffer_rgba())
+
+before = drawn()
 pictures.draw_quickly()
+assert drawn() == before
 figure, axes = plt.subplots(layout="constrained")
 axes.plot([1, 2])
 loose, no_axes = plt.subplots()
