@@ -169,6 +169,10 @@ def grade(
     notebook_timeout: Annotated[
         float | None, typer.Option(metavar="S", min=0.1, help="Seconds for one notebook.")
     ] = None,
+    pictures: Annotated[
+        bool,
+        typer.Option("--pictures", help="Draw all pictures; else only where a person has cells to grade."),
+    ] = False,
     force: Annotated[
         bool, typer.Option("--force", help="Grade again what has not changed since it was graded.")
     ] = False,
@@ -197,6 +201,7 @@ def grade(
         threads=max(1, (os.cpu_count() or 1) // workers),
         cell_timeout=cell_timeout,
         notebook_timeout=notebook_timeout,
+        pictures=pictures,
     )
     executor = ThreadPoolExecutor(workers)
     with _interruptible(executor), _progress(len(submissions)) as tell:
@@ -261,6 +266,7 @@ def _run_facts(settings: Any, workers: int) -> dict[str, str]:
         "Profile": given["COURSE_PROFILE"],
         "Data": source or ("the course's data folder" if "COURSE_DATA" in given else "the embedded stand-ins"),
         "Sandbox": "none: submissions ran with the rights of whoever graded",
+        "Pictures": "all drawn" if settings.pictures else "drawn where a person has cells to grade",
         "Jobs": f"{workers} at a time, {settings.threads} thread(s) each",
         "Python": python_version(),
         **{name: version(name) for name in ("tensorflow", "keras", "numpy", "nbgrader")},

@@ -24,8 +24,9 @@ from autograder.build import read_master, supporting_files, write_file
 from autograder.course import Assignment, Course, Limits
 from autograder.gradebook import Gradebook, GradebookError, open_gradebook, submission_time
 from autograder.kernels.kernel import KernelError
+from autograder.kernels.pictures import NO_PICTURES
 from autograder.kernels.process import ForkServerError
-from autograder.paper import Paper, PaperCell, SubmissionError, blank, build_paper, read_submission
+from autograder.paper import Paper, PaperCell, Role, SubmissionError, blank, build_paper, read_submission
 from autograder.sealed.session import Conditions, conduct
 from autograder.submitted import Submission
 from autograder.verdict import CellVerdict, Outcome, Status, Verdict
@@ -53,6 +54,9 @@ class Settings:
         Threads that TensorFlow and NumPy may use in a kernel; of no influence on a score, so no part of a fingerprint.
     cell_timeout, notebook_timeout : float or None
         Seconds, in place of the course's own limits.
+    pictures : bool
+        Draw every picture into the executed notebooks. Else those alone in which a person has cells to grade: drawing
+        can take longer than all the rest, and no test looks at pictures.
     """
 
     environment: tuple[tuple[str, str], ...] = ()
@@ -60,6 +64,7 @@ class Settings:
     threads: int = 1
     cell_timeout: float | None = None
     notebook_timeout: float | None = None
+    pictures: bool = False
 
     def limits(self, assignment: Assignment) -> Limits:
         """Give the limits of an assignment in this run."""
@@ -123,9 +128,8 @@ def grade(
                 verdicts[submission] = _keep(course, gradebook, submission, paper, fingerprint)
                 tell(Step.GRADED, paper)
             else:
-                future = executor.submit(
-                    conduct, paper, settings.limits(submission.assignment), _conditions(submission, settings)
-                )
+                conditions = _conditions(submission, paper, settings)
+                future = executor.submit(conduct, paper, settings.limits(submission.assignment), conditions)
                 running[future] = (submission, fingerprint)
         for future in as_completed(running):
             submission, fingerprint = running[future]
@@ -186,11 +190,16 @@ def _keep(course: Course, gradebook: Gradebook, submission: Submission, verdict:
     return verdict
 
 
-def _conditions(submission: Submission, settings: Settings) -> Conditions:
+def _conditions(submission: Submission, paper: Paper, settings: Settings) -> Conditions:
+    draws = settings.pictures or any(cell.role is Role.MANUAL for cell in paper.cells)
     threads = str(settings.threads)
     names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
     return Conditions(
-        environment={**dict.fromkeys(names, threads), **dict(settings.environment)},
+        environment={
+            **dict.fromkeys(names, threads),
+            **dict(settings.environment),
+            **({} if draws else NO_PICTURES),
+        },
         examiner_environment=dict(settings.examiner_environment),
         files=str(submission.notebook.path.parent),
     )
@@ -198,7 +207,8 @@ def _conditions(submission: Submission, settings: Settings) -> Conditions:
 
 def _fingerprint(paper: Paper | Verdict, settings: Settings, assignment: Assignment, files: str) -> str:
     """Identify all that a verdict is made from: answers, master, files beside it, settings, limits, versions."""
-    made_from = (paper, settings.environment, settings.examiner_environment, settings.limits(assignment), files)
+    surroundings = (settings.environment, settings.examiner_environment, settings.pictures)
+    made_from = (paper, surroundings, settings.limits(assignment), files)
     return hashlib.sha256(repr((made_from, _versions())).encode()).hexdigest()
 
 

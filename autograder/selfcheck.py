@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from autograder.course import Limits
 from autograder.kernels.kernel import CellRun, End, Kernel
+from autograder.kernels.pictures import NO_PICTURES
 from autograder.kernels.process import can_fork, shared_server
 from autograder.notebook import NotebookError, cell_label, nbgrader_metadata, read_notebook
 from autograder.verdict import CellVerdict, Outcome
@@ -230,7 +231,7 @@ async def _run(
         # Nothing ahead of time: one notebook imports what it needs itself, and TensorFlow only if it does.
         shared_server(())
     # Pictures go into the notebook, whatever the terminal's own choice is.
-    environment = {name: value for name, value in os.environ.items() if name != "MPLBACKEND"}
+    environment = {name: value for name, value in os.environ.items() if name != "MPLBACKEND"} | NO_PICTURES
     with tempfile.TemporaryDirectory() as connection:
         async with await Kernel.start(connection=Path(connection), cwd=folder, environment=environment) as kernel:
             for index, cell in enumerate(notebook.cells):

@@ -19,7 +19,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -35,6 +35,7 @@ from benchmarks import nbgrader
 AUTOGRADER = str(Path(sys.executable).with_name("autograder"))
 
 _SAMPLE_SECONDS = 0.1
+_WIDTH = 110
 _MEBIBYTE = 2**20
 
 
@@ -71,22 +72,27 @@ def main(
 ) -> None:
     """Measure, and print the table of the README."""
     course = load_course(Path(__file__).parents[1])
-    console = Console()
+    console = Console(width=_WIDTH)
     table = Table(title=f"{students} submissions of each assignment, {os.cpu_count()} cores")
     for heading in ("assignment", "grader", "s a submission", "times", "overhead s", "cores busy", "MiB a kernel"):
         table.add_column(heading, justify="left" if heading in ("assignment", "grader") else "right")
     for assignment in course.select(names or ()):
         with tempfile.TemporaryDirectory(prefix="bench-") as folder, console.status(assignment.name) as status:
-            ours, theirs = compare(course, assignment, students, jobs, Path(folder), status.update)
+            ours, drawing, theirs = compare(course, assignment, students, jobs, Path(folder), status.update)
         table.add_row(assignment.name, "autograder", *_row(ours, students, theirs.wall / ours.wall))
+        table.add_row("", "autograder --pictures", *_row(drawing, students, theirs.wall / drawing.wall))
         table.add_row("", "nbgrader", *_row(theirs, students, 1.0))
     console.print(table)
 
 
 def compare(
     course: Course, assignment: Assignment, students: int, jobs: int, folder: Path, tell: Callable[[str], None]
-) -> tuple[Measured, Measured]:
-    """Grade the same class with both graders, ours first; each has read its files from disk once before."""
+) -> tuple[Measured, Measured, Measured]:
+    """
+    Grade the same class with ours, with ours drawing all pictures as nbgrader does, and with nbgrader.
+
+    Each has read its files from disk once before.
+    """
     class_ = _class(course, assignment, students)
     for name in ("ours", "theirs"):
         nbgrader.make_course(course, assignment, class_, folder / name)
@@ -97,9 +103,10 @@ def compare(
     grade = [AUTOGRADER, "--course", str(folder / "ours"), "grade", assignment.name, "--jobs", str(jobs)]
     subprocess.run([*grade, "--student", warm_up.name], env=environment, check=True, stdout=subprocess.DEVNULL)
     nbgrader.run(folder / "theirs", "generate_assignment", assignment.name, environment)
-    tell(f"{assignment.name}: autograder")
-    ours = measure([*grade, "--force"], folder / "ours", environment)
-    cells, conducted = _recorded_seconds(folder / "ours", assignment)
+    ours, drawing = (
+        _measure_ours([*grade, "--force", *option], folder / "ours", assignment, environment, tell)
+        for option in ((), ("--pictures",))
+    )
     tell(f"{assignment.name}: nbgrader")
     command = [nbgrader.NBGRADER, "autograde", assignment.name]
     theirs = measure(command, folder / "theirs", nbgrader.environment(environment))
@@ -107,7 +114,20 @@ def compare(
     if not same:
         raise SystemExit(f"{assignment.name}: the two graders gave different scores")
     shutil.rmtree(folder)
-    return Measured(ours.wall, ours.processor, ours.kernel_memory, cells, conducted), theirs
+    return ours, drawing, theirs
+
+
+def _measure_ours(
+    command: Sequence[str],
+    course: Path,
+    assignment: Assignment,
+    environment: dict[str, str],
+    tell: Callable[[str], None],
+) -> Measured:
+    tell(f"{assignment.name}: autograder {' '.join(command[1:])}")
+    measured = measure(command, course, environment)
+    cells, conducted = _recorded_seconds(course, assignment)
+    return replace(measured, cells=cells, conducted=conducted)
 
 
 def measure(command: Sequence[str], cwd: Path, environment: dict[str, str]) -> Measured:
@@ -174,8 +194,6 @@ def _is_kernel(process: psutil.Process) -> bool:
 
 def _class(course: Course, assignment: Assignment, students: int) -> list[nbgrader.Case]:
     """Make a class of that size from the benign cases, each as often as needed, under names of its own."""
-    from dataclasses import replace
-
     benign = [case for case in cases(course, assignment) if nbgrader.benign(case)]
     endless = itertools.islice(itertools.cycle(benign), students)
     return [replace(case, student=f"s{number:03}-{case.student}") for number, case in enumerate(endless)]

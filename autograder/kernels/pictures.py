@@ -1,5 +1,5 @@
 """
-Pictures of warm kernels: the same as IPython's inline backend makes, in half the time.
+Pictures of warm kernels: the same as IPython's inline backend makes, in half the time; or none at all.
 
 IPython asks Matplotlib for a "tight" picture, which measures every text of the figure once more before it draws. Here
 the figure is drawn at once, and its empty margins are cut off what was drawn. A notebook with ten pictures spends
@@ -11,6 +11,8 @@ from __future__ import annotations
 import base64 as base64_encoding
 import importlib
 import io
+import os
+import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -19,16 +21,22 @@ if TYPE_CHECKING:
 # Of 0 to 9: twice as quick as the usual 6, for files a tenth larger.
 _COMPRESSION = 2
 
+NO_PICTURES = {"AUTOGRADER_PICTURES": "no"}
+"""Environment of a kernel that shows the size of each figure in words and draws none."""
+
 
 def draw_quickly() -> None:
     """Let IPython draw pictures as :func:`print_figure` does, in this process and its forks."""
-    _remember_font_heights()
+    if "matplotlib" in sys.modules:
+        _remember_font_heights()
     pylabtools: Any = importlib.import_module("IPython.core.pylabtools")
     slowly = pylabtools.print_figure
 
     def print_figure_or_fall_back(
         fig: Figure, fmt: str = "png", bbox_inches: str | None = "tight", base64: bool = False, **more: Any
     ) -> bytes | str | None:
+        if os.environ.items() >= NO_PICTURES.items():
+            return None
         picture = print_figure(fig) if (fmt, bbox_inches, more) == ("png", "tight", {}) else None
         if picture is None:
             answer: bytes | str | None = slowly(fig, fmt=fmt, bbox_inches=bbox_inches, base64=base64, **more)

@@ -82,8 +82,7 @@ def main() -> None:
         # The folder in which the server was started, put there by "python -m": a kernel has a folder of its own.
         del sys.path[0]
     _rehearse()
-    if "matplotlib" in sys.modules:
-        draw_quickly()
+    draw_quickly()
     # What is alive now is shared with every kernel; a collection in a kernel must not touch (and so copy) it.
     gc.collect()
     gc.freeze()

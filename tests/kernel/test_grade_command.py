@@ -257,3 +257,46 @@ def test_killed_in_the_middle_it_goes_on_where_it_stopped(class_):
         next(line for line in process.stdout if "graded ada" in line)
         process.kill()
     assert "kept ada" in class_.grade("--student", "ada")[2]
+
+
+# Pictures
+
+PLOT = "import matplotlib.pyplot as plt\nplt.subplots()[1].plot([1, 2])\nplt.show()"
+
+
+def pictures(class_, student):
+    """The outputs of the cell that shows a picture."""
+    executed = nbformat.read(class_.root / "autograded" / student / "01_twice" / "twice.ipynb", as_version=4)
+    (cell,) = [cell for cell in executed.cells if cell.source == PLOT]
+    (output,) = cell.outputs
+    return dict(output.data)
+
+
+def test_pictures_are_drawn_on_request_and_otherwise_told_in_words(class_):
+    plotting = submission(double=PLOT, half=RIGHT["half"])
+    class_.hand_in("ada", plotting)
+
+    class_.grade()
+    assert set(pictures(class_, "ada")) == {"text/plain"}
+    assert "Figure size" in pictures(class_, "ada")["text/plain"]
+
+    _, records, _ = class_.grade("--pictures")  # another request, so graded again
+    assert set(pictures(class_, "ada")) == {"text/plain", "image/png"}
+    assert records["ada"]["score"] == 3
+
+
+def test_pictures_are_drawn_where_a_person_has_cells_to_grade(class_):
+    answer = new_markdown_cell("YOUR ANSWER HERE", id="why", metadata={"nbgrader": {
+        "grade_id": "why", "grade": True, "solution": True, "locked": False, "task": False, "schema_version": 3,
+        "points": 4,
+    }})  # fmt: skip
+    master = nbformat.from_dict(MASTER)
+    master.cells.append(answer)
+    nbformat.write(master, class_.root / "source" / "01_twice" / "twice.ipynb")
+    handed_in = nbformat.reads(submission(double=PLOT).decode(), as_version=4)
+    handed_in.cells.append(nbformat.from_dict({**answer, "source": "Because."}))
+    class_.hand_in("ada", nbformat.writes(handed_in).encode())
+
+    class_.grade()
+
+    assert "image/png" in pictures(class_, "ada")
