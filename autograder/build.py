@@ -7,11 +7,11 @@ write checksums. What they would pass in silence, or report without naming the c
 
 from __future__ import annotations
 
-import ast
 import copy
 import math
 import os
 import re
+import symtable
 import tempfile
 from collections import Counter
 from dataclasses import dataclass
@@ -374,8 +374,9 @@ def _repeated(values: Iterable[str]) -> list[str]:
 
 def _is_python(source: str) -> bool:
     try:
-        ast.parse(source)
-    except SyntaxError:
+        # Not ast.parse: in Python 3.11 two threads that make syntax trees at once can fail each other.
+        symtable.symtable(source, "<cell>", "exec")
+    except (SyntaxError, ValueError):
         return False
     return True
 

@@ -204,7 +204,7 @@ def grade(
         pictures=pictures,
     )
     executor = ThreadPoolExecutor(workers)
-    with _interruptible(executor), _progress(len(submissions)) as tell:
+    with _interruptible(), _progress(len(submissions)) as tell:
         verdicts = grade_submissions(course, submissions, settings, executor, force=force, tell=tell)
     executor.shutdown()
     write_file(course.reports / _RUN_FILE, json.dumps(_run_facts(settings, workers), indent=1).encode())
@@ -274,15 +274,25 @@ def _run_facts(settings: Any, workers: int) -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def _interruptible(executor: ThreadPoolExecutor) -> Iterator[None]:
-    """On Ctrl-C: start nothing more, keep what is recorded, leave at once; the fork server ends with this process."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        executor.shutdown(wait=False, cancel_futures=True)
+def _interruptible() -> Iterator[None]:
+    """
+    On Ctrl-C: leave at once.
+
+    What is recorded is kept, and the fork server ends with this process. A handler of our own, since Python's exception
+    is lost when it comes up in a callback or a destructor.
+    """
+
+    def leave(_signal: int, _frame: object) -> None:
+        console.show_cursor()
         errors.print("\nInterrupted. What is graded is kept; the same command goes on where this one stopped.")
         sys.stderr.flush()
         os._exit(_INTERRUPTED)
+
+    before = signal.signal(signal.SIGINT, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @contextlib.contextmanager

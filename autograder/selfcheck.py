@@ -265,8 +265,9 @@ def _verdict(cell: NotebookNode, run: CellRun | None, timeout: float, death: str
 def _explain(run: CellRun, timeout: float) -> tuple[Outcome, str]:
     if run.end is End.TIMEOUT or run.overdue:
         return Outcome.TIMEOUT, f"It was stopped after {timeout:g} s. Is there a loop that does not end?"
-    if run.end is End.DIED:
-        return Outcome.ERROR, "The kernel died in this cell. Did it run out of memory?"
+    if run.flooding or run.end is End.DIED:
+        death = "The kernel died in this cell. Did it run out of memory?"
+        return Outcome.ERROR, "It was stopped: it prints without end." if run.flooding else death
     if run.error_name == "NotImplementedError" and not run.error_message:
         return Outcome.FAILED, "There is no answer yet: the exercise still says `raise NotImplementedError()`."
     if run.error_name == "CheckFailed":

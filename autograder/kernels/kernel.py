@@ -39,6 +39,7 @@ class End(StrEnum):
 
     OK = "ok"
     ERROR = "error"
+    FLOOD = "flood"
     TIMEOUT = "timeout"
     DIED = "died"
 
@@ -51,7 +52,8 @@ class CellRun:
     Attributes
     ----------
     end : End
-        ``error``: an exception; ``timeout``: stopped at its limit, the kernel lives; ``died``: the kernel is gone.
+        ``error``: an exception; ``timeout``: stopped at its limit, the kernel lives; ``flood``: stopped for saying too
+        much, the kernel lives; ``died``: the kernel is gone.
     outputs : list of dict
         Outputs in the notebook format.
     error_name, error_message : str
@@ -61,7 +63,9 @@ class CellRun:
     seconds : float
         Wall-clock time.
     overdue : bool
-        The cell had reached its limit, whatever came of it then.
+        The cell had reached its limit of time, whatever came of it then.
+    flooding : bool
+        The cell had said more than it may, whatever came of it then.
     """
 
     end: End
@@ -71,6 +75,7 @@ class CellRun:
     expressions: dict[str, str] = field(default_factory=dict)
     seconds: float = 0.0
     overdue: bool = False
+    flooding: bool = False
 
 
 class Kernel:
@@ -184,20 +189,25 @@ class Kernel:
             allow_stdin=False,
             stop_on_error=False,
         )
-        work = asyncio.gather(self._reply(message_id), self._collect(message_id, outputs))
-        overdue = not await self._finish(work, timeout)
-        if overdue:
+        flood = asyncio.Event()
+        work = asyncio.gather(self._reply(message_id), self._collect(message_id, outputs, flood))
+        ended = await self._finish(work, timeout, flood)
+        flooding = flood.is_set()
+        overdue = not ended and not flooding
+        killed = False
+        if not ended:
             await self.interrupt()
-            if not await self._finish(work, _INTERRUPT_GRACE_SECONDS):
+            killed = not await self._finish(work, _INTERRUPT_GRACE_SECONDS)
+            if killed:
                 self.kill()
                 await self.death
         seconds = time.monotonic() - begin
-        self._characters_left -= min(outputs.weight, self._characters_left)
-        if not work.done():
+        self._characters_left -= min(outputs.weight, MAX_CHARACTERS, self._characters_left)
+        if killed or not work.done():
             work.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await work
-            return CellRun(End.DIED, outputs.items, seconds=seconds, overdue=overdue)
+            return CellRun(End.DIED, outputs.items, seconds=seconds, overdue=overdue, flooding=flooding)
         reply = work.result()[0]
         if _asks_to_exit(reply):
             # It ends a moment later by itself; what would run in that moment is lost with it.
@@ -209,12 +219,13 @@ class Kernel:
             values = _texts(reply.get("user_expressions"))
             return CellRun(End.OK, outputs.items, expressions=values, seconds=seconds, overdue=overdue)
         return CellRun(
-            End.TIMEOUT if overdue else End.ERROR,
+            End.TIMEOUT if overdue else End.FLOOD if flooding else End.ERROR,
             outputs.items,
             error_name=clean(reply.get("ename")) or clean(reply.get("status")),
             error_message=clean(reply.get("evalue")),
             seconds=seconds,
             overdue=overdue,
+            flooding=flooding,
         )
 
     async def interrupt(self) -> None:
@@ -236,9 +247,11 @@ class Kernel:
         self._manager.cleanup_connection_file()
         self._context.destroy(linger=0)
 
-    async def _finish(self, work: asyncio.Future[Any], timeout: float) -> bool:
-        """Wait until the cell has ended or the kernel has died; False when neither came in time."""
-        await asyncio.wait({work, self.death}, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+    async def _finish(self, work: asyncio.Future[Any], timeout: float, flood: asyncio.Event | None = None) -> bool:
+        """Wait until the cell has ended or the kernel has died; False when neither came in time or before a flood."""
+        flooded = asyncio.create_task((flood or asyncio.Event()).wait())
+        await asyncio.wait({work, self.death, flooded}, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+        flooded.cancel()
         if self.death.done() and not work.done():
             # What it said before it died may still be on its way.
             await asyncio.wait({work}, timeout=0.2)
@@ -273,26 +286,39 @@ class Kernel:
         _, content = await _next(self._client.get_shell_msg, message_id)
         return content
 
-    async def _collect(self, message_id: str, outputs: Outputs) -> None:
+    async def _collect(self, message_id: str, outputs: Outputs, flood: asyncio.Event) -> None:
         while True:
-            kind, content = await _next(self._client.get_iopub_msg, message_id)
+            kind, content = await _next(self._client.get_iopub_msg, message_id, outputs.pass_over)
             if kind == "status" and content.get("execution_state") == "idle":
                 return
             outputs.take(kind, content)
+            if outputs.weight > MAX_CHARACTERS:
+                flood.set()
 
 
-async def _next(receive: Callable[..., Awaitable[Any]], message_id: str) -> tuple[str, dict[str, Any]]:
+async def _next(
+    receive: Callable[..., Awaitable[Any]], message_id: str, pass_over: Callable[[], None] = lambda: None
+) -> tuple[str, dict[str, Any]]:
     """Wait for the next well-formed message that answers ours, and give its type and content."""
     while True:
-        try:
-            message = await receive(timeout=None)
-            kind, parent, content = message["msg_type"], message["parent_header"], message["content"]
-            if parent["msg_id"] == message_id and isinstance(kind, str) and isinstance(content, dict):
+        message = await _received(receive)
+        if message is not None:
+            kind, parent, content = message
+            if parent == message_id:
                 return kind, content
-        except zmq.ZMQError:
-            raise
-        except Exception:  # noqa: BLE001 - a student's code can send anything; what is no message is none
-            continue
+        pass_over()
+
+
+async def _received(receive: Callable[..., Awaitable[Any]]) -> tuple[str, str, dict[str, Any]] | None:
+    """Wait for a message, and give its type, what it answers, and its content; None where it is malformed."""
+    try:
+        message = await receive(timeout=None)
+        kind, parent, content = message["msg_type"], message["parent_header"]["msg_id"], message["content"]
+    except zmq.ZMQError:
+        raise
+    except Exception:  # noqa: BLE001 - a student's code can send anything; what is no message is none
+        return None
+    return (kind, parent, content) if isinstance(kind, str) and isinstance(content, dict) else None
 
 
 def _asks_to_exit(reply: dict[str, Any]) -> bool:

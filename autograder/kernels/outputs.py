@@ -28,7 +28,7 @@ class Outputs:
     Parameters
     ----------
     limit : int
-        Characters that are kept; the rest is left out, and one line says so.
+        Characters that are kept; what follows is left out, and one line says so.
     """
 
     def __init__(self, limit: int = MAX_CHARACTERS) -> None:
@@ -38,6 +38,10 @@ class Outputs:
         self._cut = False
         self._clear_first = False
         self._displays: dict[str, dict[str, Any]] = {}
+
+    def pass_over(self) -> None:
+        """Count a message that is none of this cell's outputs: they cost time as well."""
+        self.weight += _FIXED_WEIGHT
 
     def take(self, kind: str, content: Mapping[str, Any]) -> None:
         """

@@ -185,6 +185,11 @@ class ForkServer:
     environment : mapping, optional
         Variables for the server, which has little of this process's; a kernel gets its own with its request.
 
+    Attributes
+    ----------
+    workplace : Path
+        Folder for the files of kernels' owners; whatever becomes of this process, it is gone when the server has ended.
+
     Notes
     -----
     ``fork`` may be called at once: the request waits in the socket until the imports are done.
@@ -192,6 +197,7 @@ class ForkServer:
 
     def __init__(self, modules: Sequence[str] = DEFAULT_MODULES, environment: Mapping[str, str] | None = None) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="autograder-"))
+        self.workplace = Path(tempfile.mkdtemp(prefix="papers-"))
         self._address = str(self._folder / "fork.sock")
         self._log = self._folder / "server.log"
         listener = socket.socket(socket.AF_UNIX)
@@ -206,6 +212,8 @@ class ForkServer:
                         __package__ + ".server",
                         "--listener",
                         str(listener.fileno()),
+                        "--workplace",
+                        str(self.workplace),
                         *KERNEL_MODULES,
                         *modules,
                     ],
@@ -255,7 +263,9 @@ class ForkServer:
         if self._process.stdin is not None:
             self._process.stdin.close()
         self._process.wait()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        # The server has removed them already, unless it was killed.
+        for folder in (self._folder, self.workplace):
+            shutil.rmtree(folder, ignore_errors=True)
 
     def __enter__(self) -> ForkServer:
         return self

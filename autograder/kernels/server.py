@@ -26,6 +26,7 @@ import json
 import os
 import random
 import select
+import shutil
 import signal
 import socket
 import sys
@@ -73,6 +74,7 @@ def main() -> None:
     """Import the modules named on the command line, then serve until standard input closes."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--listener", type=int, required=True, help="file descriptor of a listening Unix socket")
+    parser.add_argument("--workplace", required=True, help="folder to remove at the end")
     parser.add_argument("modules", nargs="*", help="modules to import before the first fork")
     arguments = parser.parse_args()
     _do_without_debugger()
@@ -86,7 +88,8 @@ def main() -> None:
     # What is alive now is shared with every kernel; a collection in a kernel must not touch (and so copy) it.
     gc.collect()
     gc.freeze()
-    Server(socket.socket(fileno=arguments.listener)).run()
+    listener = socket.socket(fileno=arguments.listener)
+    Server(listener, leaves=(Path(arguments.workplace), Path(listener.getsockname()).parent)).run()
 
 
 def _do_without_debugger() -> None:
@@ -118,10 +121,20 @@ def _rehearse() -> None:
 
 
 class Server:
-    """The loop that forks on connection, reports ends and kills on hang-up."""
+    """
+    The loop that forks on connection, reports ends and kills on hang-up.
 
-    def __init__(self, listener: socket.socket) -> None:
+    Parameters
+    ----------
+    listener : socket
+        Where kernels are asked for.
+    leaves : tuple of Path
+        Folders to remove at the end: the owner may have been killed and unable to.
+    """
+
+    def __init__(self, listener: socket.socket, leaves: tuple[Path, ...]) -> None:
         self._listener = listener
+        self._leaves = leaves
         self._kernels: dict[int, socket.socket] = {}
         self._by_connection: dict[int, int] = {}
         self._poll = select.poll()
@@ -196,8 +209,11 @@ class Server:
             try:
                 ended, _ = os.waitpid(-1, 0)
             except ChildProcessError:
-                os._exit(0)
+                break
             self._kernels.pop(ended, None)
+        for folder in self._leaves:
+            shutil.rmtree(folder, ignore_errors=True)
+        os._exit(0)
 
 
 def _set_process_option(option: int, value: int) -> None:

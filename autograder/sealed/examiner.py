@@ -399,13 +399,20 @@ class Examiner:
 
     def report(self) -> str:
         """Tell, as JSON, with which number the last cell ended (null if none) and where the student's code failed."""
-        return json.dumps({"number": _real_number(self._result), "where": self._where})
+        return _Verbatim(json.dumps({"number": _real_number(self._result), "where": self._where}))
 
     def _note(self, result: Any) -> None:
         if result.info is None or not result.info.silent:
             self._link.close()
             self._result = result.result
             self._where = getattr(result.error_in_exec, _WHERE, "")
+
+
+class _Verbatim(str):
+    """A text that a kernel shows as it is, without quotes."""
+
+    __slots__ = ()
+    __repr__ = str.__str__
 
 
 def _real_number(value: object) -> float | None:

@@ -7,7 +7,6 @@ process or on another machine.
 
 from __future__ import annotations
 
-import ast
 import asyncio
 import contextlib
 import json
@@ -24,6 +23,8 @@ import nbformat
 
 from autograder.course import Limits
 from autograder.kernels.kernel import CellRun, End, Kernel, KernelError
+from autograder.kernels.outputs import MAX_CHARACTERS
+from autograder.kernels.process import can_fork, shared_server
 from autograder.names import names
 from autograder.notebook import notebook_text
 from autograder.paper import Owner, Paper, PaperCell, Role, State
@@ -34,6 +35,7 @@ from autograder.verdict import CellVerdict, Outcome, Status, Verdict
 _INSTALL = "from autograder.sealed.examiner import install; install(get_ipython(), {arguments})"
 _REPORT = {"report": f"{examiner.NAME}.report()"}
 _ASK_SECONDS = 60.0
+_TOO_MUCH = f"it printed or showed more than {MAX_CHARACTERS:,} characters"
 _SIGKILL = 9
 # Beyond that it takes long to find out which names a student's cell should have bound; it is for a hint alone.
 _MAX_READABLE_CHARACTERS = 20_000
@@ -175,7 +177,7 @@ class _Session:
         self._cell_seconds += time.monotonic() - begin
         self._outputs[cell.cell_id] = run.outputs
         if run.end is End.DIED:
-            self._stopped = f"The kernel died in cell {_place(position, cell)}: {self._cause(overdue=run.overdue)}."
+            self._stopped = f"The kernel died in cell {_place(position, cell)}: {self._cause(run)}."
         elif time.monotonic() >= self._deadline:
             self._stop_for_time(position)
         elif run.end is not End.OK:
@@ -210,8 +212,7 @@ class _Session:
         asked = run
         if run.end is not End.OK:
             asked = await self._examiner.run("", timeout=_ASK_SECONDS, silent=True, expressions=_REPORT)
-        # The expression's text is the literal of a JSON text.
-        return run, _literal(asked.expressions.get("report", ""))
+        return run, asked.expressions.get("report", "")
 
     async def _guarded(
         self, source: str, *, silent: bool = False, expressions: Mapping[str, str] | None = None
@@ -225,8 +226,10 @@ class _Session:
                 await self._examiner.interrupt()
         return await work
 
-    def _cause(self, *, overdue: bool = False) -> str:
-        if overdue:
+    def _cause(self, run: CellRun | None = None) -> str:
+        if run is not None and run.flooding:
+            return _TOO_MUCH
+        if run is not None and run.overdue:
             return f"it did not end within {self._limits.cell_timeout:g} s and could not be interrupted"
         code = self._candidate.death.result()
         if code == -_SIGKILL:
@@ -283,17 +286,12 @@ def _trouble(cell: PaperCell, position: int, run: CellRun) -> Trouble:
         with contextlib.suppress(SyntaxError):
             bound = names(cell.source).bound
     error = ": ".join(filter(None, [run.error_name, run.error_message]))
-    what = f"was stopped after {run.seconds:.0f} s" if run.end is End.TIMEOUT else f"ended with {error}"
-    return Trouble(cell.grade_id, bound, f"Cell {_place(position, cell)} {what}.")
+    what = {End.TIMEOUT: f"was stopped after {run.seconds:.0f} s", End.FLOOD: f"was stopped: {_TOO_MUCH}"}
+    return Trouble(cell.grade_id, bound, f"Cell {_place(position, cell)} {what.get(run.end, f'ended with {error}')}.")
 
 
 def _numbered(output: dict[str, Any], count: int) -> dict[str, Any]:
     return {**output, "execution_count": count} if output["output_type"] == "execute_result" else output
-
-
-def _literal(text: str) -> str:
-    value = ast.literal_eval(text) if text else ""
-    return value if isinstance(value, str) else ""
 
 
 def _started(kernel: Kernel | BaseException) -> Kernel:
@@ -311,7 +309,7 @@ def _environment(home: Path, conditions: Conditions, extra: Mapping[str, str]) -
 @contextlib.contextmanager
 def _folders(files: str) -> Iterator[dict[str, Path]]:
     """Make a session's folders; short of path, because a socket's path may have 107 characters."""
-    root = Path(tempfile.mkdtemp(prefix="paper-"))
+    root = Path(tempfile.mkdtemp(prefix="p-", dir=shared_server().workplace if can_fork() else None))
     try:
         folders = {
             name: root / name

@@ -175,13 +175,23 @@ for n in range(3):
     assert [output.get("text") for output in run.outputs] == ["2\n"]
 
 
-def test_what_a_cell_says_has_an_end_and_the_kernel_goes_on(run_cells):
-    flood, after = run_cells("for _ in range(60): print('x' * 100_000)", "print('after')")
+def test_a_cell_that_says_too_much_is_stopped_and_the_kernel_goes_on(run_cells):
+    source = "import time\nwhile True:\n    print('x' * 500_000, flush=True)\n    time.sleep(0.05)"
 
-    assert flood.end is End.OK
-    assert sum(len(output["text"]) for output in flood.outputs) < MAX_CHARACTERS + 200
-    assert "left out" in flood.outputs[-1]["text"]
+    flood, after = run_cells(source, "print('after')", timeout=60)
+
+    assert (flood.end, flood.flooding, flood.overdue) == (End.FLOOD, True, False)
+    assert sum(len(output["text"]) for output in flood.outputs if "text" in output) < MAX_CHARACTERS + 200
+    assert any("left out" in output.get("text", "") for output in flood.outputs)
     assert printed(after) == "after\n"
+
+
+def test_a_cell_that_says_it_faster_than_it_can_be_read_is_stopped_all_the_same(run_cells):
+    (flood,) = run_cells("while True: print('x' * 100_000)", timeout=60)
+
+    assert flood.end in (End.FLOOD, End.DIED)
+    assert flood.flooding
+    assert flood.seconds < 30
 
 
 FORGE = """
