@@ -37,6 +37,7 @@ errors = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
 # How the last run graded, for the report.
 _RUN_FILE = "run.json"
 _WRONG_USAGE = 2
+_SANDBOXES = {True: "strict", False: "off: submissions ran with the rights of whoever graded"}
 _INTERRUPTED = 130
 
 
@@ -45,6 +46,13 @@ class Profile(StrEnum):
 
     CPU = "cpu"
     GPU = "gpu"
+
+
+class Sandbox(StrEnum):
+    """What submissions may touch."""
+
+    STRICT = "strict"
+    OFF = "off"
 
 
 class Source(StrEnum):
@@ -169,6 +177,12 @@ def grade(
     notebook_timeout: Annotated[
         float | None, typer.Option(metavar="S", min=0.1, help="Seconds for one notebook.")
     ] = None,
+    memory_limit: Annotated[
+        float | None, typer.Option(metavar="MIB", min=1, help="Memory of a kernel, beyond what all share.")
+    ] = None,
+    sandbox: Annotated[
+        Sandbox, typer.Option(help="strict: confine submissions, or refuse; off: for submissions that you trust.")
+    ] = Sandbox.STRICT,
     pictures: Annotated[
         bool,
         typer.Option("--pictures", help="Draw all pictures; else only where a person has cells to grade."),
@@ -188,6 +202,8 @@ def grade(
         errors.print(f"Nothing to grade in {course.submitted} for this choice.")
         raise typer.Exit(_WRONG_USAGE)
     workers = jobs or os.cpu_count() or 1
+    if sandbox is Sandbox.STRICT:
+        _require_sandbox()
     # The server and this process import side by side what they need.
     shared_server(preload(course, submissions))
     from autograder.build import write_file
@@ -201,6 +217,8 @@ def grade(
         threads=max(1, (os.cpu_count() or 1) // workers),
         cell_timeout=cell_timeout,
         notebook_timeout=notebook_timeout,
+        memory_limit=memory_limit,
+        sandbox=sandbox is Sandbox.STRICT,
         pictures=pictures,
     )
     executor = ThreadPoolExecutor(workers)
@@ -244,6 +262,30 @@ def report(context: typer.Context) -> None:
     console.print(f"Report: {write_report(course, run=run)}", soft_wrap=True)
 
 
+@app.command(epilog="Example: `autograder doctor`. Exit code 0: every layer works; 1: one does not.")
+def doctor() -> None:
+    """Try every layer of the sandbox for real, and say what works on this machine."""
+    from autograder.sandbox import probe
+
+    reports = probe()
+    table = Table("layer", "works", "what was tried, and what came of it")
+    for report in reports:
+        works = Text("yes", style="green") if report.works else Text("no", style="red")
+        told = ". ".join(filter(None, [report.tried, report.reason]))
+        table.add_row(report.name, works, " ".join(filter(None, [told, report.remedy])))
+    console.print(table)
+    raise typer.Exit(0 if all(report.works for report in reports) else 1)
+
+
+def _require_sandbox() -> None:
+    from autograder.sandbox import SandboxError, probe
+
+    for report in probe():
+        if not report.works:
+            remedy = f"{report.remedy} With --sandbox off submissions run with your rights: only for those you trust."
+            raise SandboxError(report.name, report.reason, remedy)
+
+
 def _environment(profile: Profile, data: Source | None) -> tuple[tuple[str, str], ...]:
     folder = os.environ.get("COURSE_DATA")
     pairs = {
@@ -265,7 +307,7 @@ def _run_facts(settings: Any, workers: int) -> dict[str, str]:
     return {
         "Profile": given["COURSE_PROFILE"],
         "Data": source or ("the course's data folder" if "COURSE_DATA" in given else "the embedded stand-ins"),
-        "Sandbox": "none: submissions ran with the rights of whoever graded",
+        "Sandbox": _SANDBOXES[settings.sandbox],
         "Pictures": "all drawn" if settings.pictures else "drawn where a person has cells to grade",
         "Jobs": f"{workers} at a time, {settings.threads} thread(s) each",
         "Python": python_version(),

@@ -27,7 +27,7 @@ class CourseError(AutograderError):
 @dataclass(frozen=True)
 class Limits:
     """
-    How long things may take, in seconds.
+    How long things may take, in seconds, and how much memory.
 
     Attributes
     ----------
@@ -37,11 +37,14 @@ class Limits:
         One notebook, from its kernel's start to its last cell's end.
     call_timeout : float
         One call from a test into a student's function.
+    memory_limit : float
+        Memory of a kernel in MiB, beyond what it shares with all others (Python, TensorFlow).
     """
 
     cell_timeout: float = 120
     notebook_timeout: float = 900
     call_timeout: float = 10
+    memory_limit: float = 4096
 
 
 @dataclass(frozen=True)
@@ -271,9 +274,9 @@ def _limits(settings: Mapping[str, Any], base: Limits, *, where: str, path: Path
     given = _table(settings, "limits", where=where, path=path)
     _allow(given, {field.name for field in fields(Limits)}, where=f"{where}limits.", path=path)
     for key, value in given.items():
-        # bool is an int, and a limit of `true` seconds is a mistake
+        # bool is an int, and a limit of `true` is a mistake
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
-            raise CourseError(f"{path}: {where}limits.{key} is {value!r}; it must be a number of seconds above 0.")
+            raise CourseError(f"{path}: {where}limits.{key} is {value!r}; it must be a number above 0.")
     return replace(base, **given)
 
 

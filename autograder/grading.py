@@ -27,6 +27,7 @@ from autograder.kernels.kernel import KernelError
 from autograder.kernels.pictures import NO_PICTURES
 from autograder.kernels.process import ForkServerError
 from autograder.paper import Paper, PaperCell, Role, SubmissionError, blank, build_paper, read_submission
+from autograder.sandbox import default_readable
 from autograder.sealed.session import Conditions, conduct
 from autograder.submitted import Submission
 from autograder.verdict import CellVerdict, Outcome, Status, Verdict
@@ -52,8 +53,10 @@ class Settings:
         Variables for the examiner alone: the seed of the hold-out pictures.
     threads : int
         Threads that TensorFlow and NumPy may use in a kernel; of no influence on a score, so no part of a fingerprint.
-    cell_timeout, notebook_timeout : float or None
-        Seconds, in place of the course's own limits.
+    cell_timeout, notebook_timeout, memory_limit : float or None
+        Seconds and MiB, in place of the course's own limits.
+    sandbox : bool
+        Confine the kernels; else submissions run with the rights of whoever grades.
     pictures : bool
         Draw every picture into the executed notebooks. Else those alone in which a person has cells to grade: drawing
         can take longer than all the rest, and no test looks at pictures.
@@ -64,11 +67,13 @@ class Settings:
     threads: int = 1
     cell_timeout: float | None = None
     notebook_timeout: float | None = None
+    memory_limit: float | None = None
+    sandbox: bool = True
     pictures: bool = False
 
     def limits(self, assignment: Assignment) -> Limits:
         """Give the limits of an assignment in this run."""
-        given = {"cell_timeout": self.cell_timeout, "notebook_timeout": self.notebook_timeout}
+        given = {name: getattr(self, name) for name in ("cell_timeout", "notebook_timeout", "memory_limit")}
         return replace(assignment.limits, **{name: value for name, value in given.items() if value is not None})
 
 
@@ -128,7 +133,7 @@ def grade(
                 verdicts[submission] = _keep(course, gradebook, submission, paper, fingerprint)
                 tell(Step.GRADED, paper)
             else:
-                conditions = _conditions(submission, paper, settings)
+                conditions = _conditions(course, submission, paper, settings)
                 future = executor.submit(conduct, paper, settings.limits(submission.assignment), conditions)
                 running[future] = (submission, fingerprint)
         for future in as_completed(running):
@@ -190,7 +195,7 @@ def _keep(course: Course, gradebook: Gradebook, submission: Submission, verdict:
     return verdict
 
 
-def _conditions(submission: Submission, paper: Paper, settings: Settings) -> Conditions:
+def _conditions(course: Course, submission: Submission, paper: Paper, settings: Settings) -> Conditions:
     draws = settings.pictures or any(cell.role is Role.MANUAL for cell in paper.cells)
     threads = str(settings.threads)
     names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
@@ -202,12 +207,24 @@ def _conditions(submission: Submission, paper: Paper, settings: Settings) -> Con
         },
         examiner_environment=dict(settings.examiner_environment),
         files=str(submission.notebook.path.parent),
+        readable=_readable(course, settings) if settings.sandbox else None,
     )
+
+
+def _readable(course: Course, settings: Settings) -> tuple[str, ...]:
+    """Give what a confined kernel may read: Python, and the course's data, but nothing else of the course."""
+    data = dict(settings.environment).get("COURSE_DATA")
+    return (*_python(course.root), *([data] if data and Path(data).is_dir() else []))
+
+
+@cache
+def _python(course: Path) -> tuple[str, ...]:
+    return default_readable(course)
 
 
 def _fingerprint(paper: Paper | Verdict, settings: Settings, assignment: Assignment, files: str) -> str:
     """Identify all that a verdict is made from: answers, master, files beside it, settings, limits, versions."""
-    surroundings = (settings.environment, settings.examiner_environment, settings.pictures)
+    surroundings = (settings.environment, settings.examiner_environment, settings.sandbox, settings.pictures)
     made_from = (paper, surroundings, settings.limits(assignment), files)
     return hashlib.sha256(repr((made_from, _versions())).encode()).hexdigest()
 

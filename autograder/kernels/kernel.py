@@ -17,7 +17,8 @@ from jupyter_client.manager import AsyncKernelManager
 
 from autograder.errors import AutograderError
 from autograder.kernels.outputs import MAX_CHARACTERS, Outputs, clean
-from autograder.kernels.process import can_fork
+from autograder.kernels.process import can_fork, shared_server
+from autograder.sandbox import Policy
 
 KERNEL_NAME = "warm"
 
@@ -26,6 +27,7 @@ _INTERRUPT_GRACE_SECONDS = 3.0
 _IOPUB_RETRY_SECONDS = 0.5
 # How soon a socket tries again while the kernel is still starting; ZeroMQ's own 100 ms would be half of the wait.
 _RECONNECT_MILLISECONDS = 5
+_NEWLINE = "\n"
 _MAX_MESSAGE_BYTES = 64 * 2**20
 _MAX_CHARACTERS_OF_ALL_CELLS = 8 * MAX_CHARACTERS
 
@@ -93,7 +95,9 @@ class Kernel:
         self._characters_left = _MAX_CHARACTERS_OF_ALL_CELLS
 
     @classmethod
-    async def start(cls, *, connection: Path, cwd: Path, environment: Mapping[str, str]) -> Kernel:
+    async def start(
+        cls, *, connection: Path, cwd: Path, environment: Mapping[str, str], policy: Policy | None = None
+    ) -> Kernel:
         """
         Start a kernel and wait until it answers.
 
@@ -105,6 +109,8 @@ class Kernel:
             Folder in which the kernel runs.
         environment : mapping
             The kernel's whole environment.
+        policy : Policy, optional
+            The sandbox in which it runs.
 
         Raises
         ------
@@ -125,6 +131,7 @@ class Kernel:
             await manager.start_kernel(
                 cwd=str(cwd),
                 env=dict(environment),
+                policy=policy,
                 extra_arguments=[
                     "--HistoryManager.enabled=False",
                     f"--BaseIPythonApplication.ipython_dir={connection}",
@@ -278,6 +285,8 @@ class Kernel:
             await asyncio.wait({reply, self.death}, return_when=asyncio.FIRST_COMPLETED)
             if not reply.done():
                 msg = f"the kernel ended while it started (exit code {self.death.result()})"
+                if can_fork():
+                    msg += f". {shared_server().log_tail().rpartition(_NEWLINE)[2]}"
                 raise KernelError(msg)
         finally:
             reply.cancel()

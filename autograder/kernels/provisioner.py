@@ -16,6 +16,7 @@ from jupyter_client.provisioning import LocalProvisioner
 
 from autograder.kernels.process import CALM, ForkedProcess, can_fork, shared_server
 from autograder.kernels.server import Request
+from autograder.sandbox import SandboxError
 
 _MODULE_SWITCH = "-m"
 
@@ -31,11 +32,13 @@ class WarmProvisioner(LocalProvisioner):  # type: ignore[misc]
     async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> Any:
         """Fork a kernel for the connection file that ``cmd`` names."""
         if not can_fork():
+            if kwargs.pop("policy", None) is not None:
+                raise SandboxError("namespaces", "kernels cannot be forked on this system", "Grade on Linux.")
             return await super().launch_kernel(cmd, **kwargs)
         arguments = cmd[cmd.index(_MODULE_SWITCH) + 2 :] if _MODULE_SWITCH in cmd else cmd[1:]
         environment = {**os.environ, **CALM} if kwargs.get("env") is None else {**CALM, **kwargs["env"]}
         self.process = shared_server().fork(
-            Request(arguments=arguments, cwd=str(kwargs.get("cwd") or Path.cwd()), environment=environment)
+            Request(arguments, str(kwargs.get("cwd") or Path.cwd()), environment, kwargs.get("policy"))
         )
         self.pid = self.process.pid
         self.pgid = self.process.pid  # a session of its own, see server.py

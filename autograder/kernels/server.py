@@ -35,6 +35,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from autograder.kernels.pictures import draw_quickly
+from autograder.sandbox import Policy, confine
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
@@ -54,20 +55,26 @@ class Request:
         Folder in which it runs.
     environment : dict
         Its whole environment; nothing of the server's is left.
+    policy : Policy, optional
+        The sandbox in which it runs; without one it has the rights of whoever started the server.
     """
 
     arguments: list[str]
     cwd: str
     environment: dict[str, str]
+    policy: Policy | None = None
 
     def to_line(self) -> bytes:
         """One line of JSON."""
-        return json.dumps(self.__dict__).encode() + b"\n"
+        policy = None if self.policy is None else self.policy.to_json()
+        return json.dumps({**self.__dict__, "policy": policy}).encode() + b"\n"
 
     @classmethod
     def from_line(cls, line: bytes) -> Request:
         """Read what :meth:`to_line` wrote."""
-        return cls(**json.loads(line))
+        plain = json.loads(line)
+        policy = None if plain["policy"] is None else Policy.from_json(plain["policy"])
+        return cls(**{**plain, "policy": policy})
 
 
 def main() -> None:
@@ -266,6 +273,8 @@ def _become_kernel(connection: socket.socket, server_pid: int) -> NoReturn:
         os.environ.clear()
         os.environ.update(request.environment)
         os.chdir(request.cwd)
+        if request.policy is not None:
+            confine(request.policy)
         _reseed()
         _run_kernel(request.arguments)
         os._exit(0)

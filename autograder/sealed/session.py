@@ -28,6 +28,7 @@ from autograder.kernels.process import can_fork, shared_server
 from autograder.names import names
 from autograder.notebook import notebook_text
 from autograder.paper import Owner, Paper, PaperCell, Role, State
+from autograder.sandbox import Policy
 from autograder.sealed import examiner
 from autograder.sealed.scoring import Answered, Trouble, judge
 from autograder.verdict import CellVerdict, Outcome, Status, Verdict
@@ -37,6 +38,7 @@ _REPORT = {"report": f"{examiner.NAME}.report()"}
 _ASK_SECONDS = 60.0
 _TOO_MUCH = f"it printed or showed more than {MAX_CHARACTERS:,} characters"
 _SIGKILL = 9
+_MEBIBYTE = 2**20
 # Beyond that it takes long to find out which names a student's cell should have bound; it is for a hint alone.
 _MAX_READABLE_CHARACTERS = 20_000
 
@@ -54,11 +56,14 @@ class Conditions:
         Variables for the examiner alone: the seed of the hold-out pictures.
     files : str
         Folder whose files lie beside the notebook in both kernels; empty for none.
+    readable : tuple of str or None
+        What the kernels, each confined to folders of its own, may read besides; None: they are not confined.
     """
 
     environment: dict[str, str] = field(default_factory=dict)
     examiner_environment: dict[str, str] = field(default_factory=dict)
     files: str = ""
+    readable: tuple[str, ...] | None = None
 
 
 def conduct(paper: Paper, limits: Limits, conditions: Conditions) -> Verdict:
@@ -84,6 +89,7 @@ async def _conduct(paper: Paper, limits: Limits, conditions: Conditions) -> Verd
                     connection=folders[f"{who}-connection"],
                     cwd=folders[who],
                     environment=_environment(folders[who], conditions, extra),
+                    policy=_policy(who, folders, limits, conditions),
                 )
                 for who, extra in (("candidate", {}), ("examiner", conditions.examiner_environment))
             ]
@@ -303,7 +309,24 @@ def _started(kernel: Kernel | BaseException) -> Kernel:
 def _environment(home: Path, conditions: Conditions, extra: Mapping[str, str]) -> dict[str, str]:
     """Give a kernel's whole environment; of the grader's own only where programs are and which language they speak."""
     inherited = {name: os.environ[name] for name in ("PATH", "LANG", "LC_ALL", "TZ") if name in os.environ}
-    return {**inherited, "HOME": str(home), **conditions.environment, **extra}
+    return {**inherited, "HOME": str(home), "TMPDIR": str(home), **conditions.environment, **extra}
+
+
+def _policy(who: str, folders: Mapping[str, Path], limits: Limits, conditions: Conditions) -> Policy | None:
+    """
+    Give a kernel's sandbox.
+
+    Each kernel may write into its folder, the folder of its sockets and the exchange; the examiner also finds the
+    candidate's sockets, and its key.
+    """
+    if conditions.readable is None:
+        return None
+    others = [folders["candidate-connection"]] if who == "examiner" else []
+    return Policy(
+        readable=(*conditions.readable, *map(str, others)),
+        writable=tuple(str(folders[name]) for name in (who, f"{who}-connection", "exchange")),
+        memory=int(limits.memory_limit * _MEBIBYTE),
+    )
 
 
 @contextlib.contextmanager
