@@ -275,6 +275,7 @@ def _become_kernel(connection: socket.socket, server_pid: int) -> NoReturn:
         os.chdir(request.cwd)
         if request.policy is not None:
             confine(request.policy)
+            _keep_off_the_log()
         _reseed()
         _run_kernel(request.arguments)
         os._exit(0)
@@ -301,6 +302,13 @@ def _leave_the_server_behind() -> None:
     nowhere = os.open(os.devnull, os.O_RDWR)
     os.dup2(nowhere, 0)
     os.dup2(nowhere, 1)
+    os.close(nowhere)
+
+
+def _keep_off_the_log() -> None:
+    """Let standard error lead nowhere too: a sandbox takes nothing back that is open."""
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    os.dup2(nowhere, 2)
     os.close(nowhere)
 
 

@@ -110,7 +110,11 @@ class Link:
             return result
         if status == "too-much":
             raise ValueError(f"this value is {result}")
-        raise _as_exception(result)
+        raised = _as_exception(result)
+        if operation != "next" and isinstance(raised, StopIteration | StopAsyncIteration):
+            # It would end a map() or a loop of the test, which then has looked at nothing.
+            raise RuntimeError(f"your code raised {type(raised).__name__}") from raised
+        raise raised
 
     def tidy(self) -> None:
         """Let the candidate go of the objects to which no reference is left."""
