@@ -59,7 +59,7 @@ lock: environment  ## Pin the newest versions that fit pyproject.toml in require
 
 # One set of versions for every Python that pyproject.toml allows, and no word about where they came from.
 COMPILE := --quiet --upgrade --universal --fork-strategy fewest --python-version 3.11 \
-           --no-header --no-annotate --no-emit-index-url --no-emit-find-links
+           --no-header --no-annotate
 
 environment: $(STAMP)
 
