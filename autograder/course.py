@@ -38,7 +38,7 @@ class Limits:
     call_timeout : float
         One call from a test into a student's function.
     memory_limit : float
-        Memory of a kernel in MiB, beyond what it shares with all others (Python, TensorFlow).
+        Private memory of each process of a kernel in MiB, beyond what it shares with all others (Python, TensorFlow).
     """
 
     cell_timeout: float = 120

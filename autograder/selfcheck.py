@@ -230,7 +230,7 @@ async def _run(
     if can_fork():
         # Nothing ahead of time: one notebook imports what it needs itself, and TensorFlow only if it does.
         shared_server(())
-    # Pictures go into the notebook, whatever the terminal's own choice is.
+    # Whatever the terminal's own choice is, figures are the notebook's; and nobody looks at them here.
     environment = {name: value for name, value in os.environ.items() if name != "MPLBACKEND"} | NO_PICTURES
     with tempfile.TemporaryDirectory() as connection:
         async with await Kernel.start(connection=Path(connection), cwd=folder, environment=environment) as kernel:
@@ -265,9 +265,14 @@ def _verdict(cell: NotebookNode, run: CellRun | None, timeout: float, death: str
 def _explain(run: CellRun, timeout: float) -> tuple[Outcome, str]:
     if run.end is End.TIMEOUT or run.overdue:
         return Outcome.TIMEOUT, f"It was stopped after {timeout:g} s. Is there a loop that does not end?"
-    if run.flooding or run.end is End.DIED:
-        death = "The kernel died in this cell. Did it run out of memory?"
-        return Outcome.ERROR, "It was stopped: it prints without end." if run.flooding else death
+    if run.flooding:
+        return Outcome.ERROR, "It was stopped: it prints without end."
+    if run.end is End.DIED:
+        return Outcome.ERROR, "The kernel died in this cell. Did it run out of memory?"
+    return _explain_error(run)
+
+
+def _explain_error(run: CellRun) -> tuple[Outcome, str]:
     if run.error_name == "NotImplementedError" and not run.error_message:
         return Outcome.FAILED, "There is no answer yet: the exercise still says `raise NotImplementedError()`."
     if run.error_name == "CheckFailed":

@@ -27,7 +27,6 @@ _INTERRUPT_GRACE_SECONDS = 3.0
 _IOPUB_RETRY_SECONDS = 0.5
 # How soon a socket tries again while the kernel is still starting; ZeroMQ's own 100 ms would be half of the wait.
 _RECONNECT_MILLISECONDS = 5
-_NEWLINE = "\n"
 _MAX_MESSAGE_BYTES = 64 * 2**20
 _MAX_CHARACTERS_OF_ALL_CELLS = 8 * MAX_CHARACTERS
 
@@ -256,9 +255,10 @@ class Kernel:
 
     async def _finish(self, work: asyncio.Future[Any], timeout: float, flood: asyncio.Event | None = None) -> bool:
         """Wait until the cell has ended or the kernel has died; False when neither came in time or before a flood."""
-        flooded = asyncio.create_task((flood or asyncio.Event()).wait())
-        await asyncio.wait({work, self.death, flooded}, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
-        flooded.cancel()
+        flooded = {asyncio.create_task(flood.wait())} if flood is not None else set()
+        await asyncio.wait({work, self.death, *flooded}, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+        for task in flooded:
+            task.cancel()
         if self.death.done() and not work.done():
             # What it said before it died may still be on its way.
             await asyncio.wait({work}, timeout=0.2)
@@ -286,7 +286,7 @@ class Kernel:
             if not reply.done():
                 msg = f"the kernel ended while it started (exit code {self.death.result()})"
                 if can_fork():
-                    msg += f". {shared_server().log_tail().rpartition(_NEWLINE)[2]}"
+                    msg = ". ".join([msg, *shared_server().log_tail().splitlines()[-1:]])
                 raise KernelError(msg)
         finally:
             reply.cancel()

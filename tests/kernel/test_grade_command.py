@@ -5,9 +5,11 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import nbformat
+import psutil
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
@@ -253,10 +255,61 @@ def test_killed_in_the_middle_it_goes_on_where_it_stopped(class_):
     class_.hand_in("ada", submission(**RIGHT))
     class_.hand_in("ben", submission(double="import time\ntime.sleep(60)"))
     command = [AUTOGRADER, "--course", str(class_.root), "grade", "--jobs", "1"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    with (
+        tempfile.TemporaryDirectory(prefix="t-", dir="/tmp") as folder,  # a socket's path must be short
+        subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, "TMPDIR": folder}) as process,
+    ):
         next(line for line in process.stdout if "graded ada" in line)
+        (server,) = psutil.Process(process.pid).children()
         process.kill()
+        server.wait(timeout=30)
+        assert list(Path(folder).iterdir()) == []
     assert "kept ada" in class_.grade("--student", "ada")[2]
+
+
+# The sandbox
+
+
+def test_the_run_is_confined_unless_that_is_switched_off(class_):
+    reach = "from pathlib import Path\nassert Path('SOURCE').is_dir()".replace("SOURCE", str(class_.root / "source"))
+    class_.hand_in("ada", submission(half=f"{reach}\n{RIGHT['half']}"))
+
+    assert class_.grade()[1]["ada"]["score"] == 2  # the course is not there for the student's code
+    assert class_.grade("--sandbox", "off")[1]["ada"]["score"] == 5
+    facts = json.loads((class_.root / "reports" / "run.json").read_text())
+    assert facts["Sandbox"] == "off: submissions ran with the rights of whoever graded"
+
+
+def test_where_there_is_no_sandbox_nothing_is_graded_and_the_refusal_says_what_to_do(class_):
+    class_.hand_in("ada", submission(**RIGHT))
+    forbidden = """
+import os, sys
+from pathlib import Path
+from autograder.sandbox import system
+user = os.getuid()
+system.unshare(0x10000000)
+Path("/proc/self/uid_map").write_text(f"{user} {user} 1")
+Path("/proc/sys/user/max_user_namespaces").write_text("0")
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+    command = [AUTOGRADER, "--course", str(class_.root), "grade"]
+    done = subprocess.run(
+        [sys.executable, "-c", forbidden, *command], capture_output=True, text=True, check=False, timeout=60
+    )
+
+    assert done.returncode == 2
+    assert "The sandbox's layer 'namespaces' cannot be applied" in done.stderr
+    assert "--sandbox off" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (class_.root / "autograded").exists()
+
+
+def test_doctor_tries_every_layer(class_):
+    done = class_.run("doctor")
+
+    assert done.returncode == 0, done.stdout
+    for layer in ("namespaces", "limits", "view", "landlock", "privileges"):
+        assert f"│ {layer} " in done.stdout
 
 
 # Pictures

@@ -421,6 +421,15 @@ def test_answers_that_are_no_answers_are_refused_at_once_and_the_next_question_i
     assert verdict.seconds < 30
 
 
+def test_a_cell_stopped_for_saying_too_much_is_named_where_its_answer_is_missed():
+    source = "import time\nwhile True:\n    print('x' * 500_000, flush=True)\n    time.sleep(0.05)"
+
+    first, second = told(Exercise(f"{source}\nvalue = 1", "assert value"), GOOD)
+
+    assert (first.score, second.outcome) == (0, Outcome.PASSED)
+    assert "was stopped: it printed or showed more than 4,000,000 characters" in first.message
+
+
 def test_a_value_that_cannot_cross_does_not_keep_the_candidate_from_its_next_cell():
     source = "value = []\nfor _ in range(100):\n    value = [value]"
 
