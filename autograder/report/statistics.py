@@ -320,10 +320,14 @@ def cell_statistics(submissions: Iterable[Submission]) -> tuple[CellStatistics, 
 
 
 def frequent_messages(submissions: Iterable[Submission], *, limit: int = MOST_FREQUENT) -> tuple[MessageCount, ...]:
-    """Give the messages that most students got; those that differ in their numbers alone are counted as one."""
+    """
+    Give the messages that most students got; those that differ in their numbers alone are counted as one.
+
+    A file that could not be graded, or was not there, says nothing about an exercise, so it is not counted.
+    """
     wordings: dict[tuple[str, str, str], Counter[str]] = defaultdict(Counter)
     for submission in submissions:
-        for cell in submission.verdict.cells:
+        for cell in submission.verdict.cells if submission.state is State.GRADED else ():
             if cell.message.strip() and cell.outcome is not Outcome.NOT_REACHED:
                 text = cell.message.strip()
                 wordings[submission.verdict.notebook, cell.grade_id, _NUMBER.sub("#", text)][text] += 1

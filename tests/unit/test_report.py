@@ -137,6 +137,14 @@ def test_only_the_most_frequent_messages_are_given() -> None:
     assert [each.students for each in frequent_messages(submissions, limit=2)] == [3, 2]
 
 
+def test_a_file_that_was_not_graded_says_nothing_about_an_exercise() -> None:
+    broken = submission("a", cell(0, Outcome.ERROR, message="no notebook"))
+    broken = replace(broken, verdict=replace(broken.verdict, status=Status.FAILED))
+    absent = submission("b", cell(0, Outcome.MISSING, message="not handed in"))
+
+    assert frequent_messages([broken, absent]) == ()
+
+
 def test_cells_that_were_not_reached_say_nothing_about_the_class() -> None:
     assert frequent_messages([submission("a", cell(0, Outcome.NOT_REACHED, message="the kernel died"))]) == ()
 
