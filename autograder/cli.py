@@ -68,6 +68,11 @@ class Format(StrEnum):
     CSV = "csv"
 
 
+def _limit(unit: str, text: str) -> Any:
+    panel = "Limits, in place of those in course.toml"
+    return typer.Option(metavar=unit, min=0.1, help=text, rich_help_panel=panel)
+
+
 Names = Annotated[
     list[str] | None, typer.Argument(metavar="[ASSIGNMENT]...", help="Which assignments; all when none is named.")
 ]
@@ -173,13 +178,15 @@ def grade(
     data: Annotated[
         Source | None, typer.Option(help="Pin where data come from; else real data if they are there.")
     ] = None,
-    cell_timeout: Annotated[float | None, typer.Option(metavar="S", min=0.1, help="Seconds for one cell.")] = None,
-    notebook_timeout: Annotated[
-        float | None, typer.Option(metavar="S", min=0.1, help="Seconds for one notebook.")
-    ] = None,
-    memory_limit: Annotated[
-        float | None, typer.Option(metavar="MIB", min=1, help="Memory of a kernel, beyond what all share.")
-    ] = None,
+    cell_timeout: Annotated[float | None, _limit("S", "Seconds for one cell.")] = None,
+    notebook_timeout: Annotated[float | None, _limit("S", "Seconds for one notebook, with all its tests.")] = None,
+    call_timeout: Annotated[float | None, _limit("S", "Seconds for a test's call of a student's function.")] = None,
+    memory_limit: Annotated[float | None, _limit("MIB", "Memory of a kernel, beyond what all share.")] = None,
+    process_limit: Annotated[float | None, _limit("N", "Processes and threads of a kernel.")] = None,
+    file_limit: Annotated[float | None, _limit("MIB", "Size of one file.")] = None,
+    folder_limit: Annotated[float | None, _limit("MIB", "Size of all files in a kernel's folder.")] = None,
+    output_limit: Annotated[float | None, _limit("N", "Characters that a cell may print or show.")] = None,
+    message_limit: Annotated[float | None, _limit("N", "Outputs of a cell in a second.")] = None,
     sandbox: Annotated[
         Sandbox, typer.Option(help="strict: confine submissions, or refuse; off: for submissions that you trust.")
     ] = Sandbox.STRICT,
@@ -196,16 +203,27 @@ def grade(
     from autograder.kernels.process import shared_server
     from autograder.submitted import find_submissions, preload
 
+    limits = {
+        "cell_timeout": cell_timeout,
+        "notebook_timeout": notebook_timeout,
+        "call_timeout": call_timeout,
+        "memory_limit": memory_limit,
+        "process_limit": process_limit,
+        "file_limit": file_limit,
+        "folder_limit": folder_limit,
+        "output_limit": output_limit,
+        "message_limit": message_limit,
+    }
     course = _course(context)
     submissions = find_submissions(course, course.select(names or ()), student)
     if not submissions:
         errors.print(f"Nothing to grade in {course.submitted} for this choice.")
         raise typer.Exit(_WRONG_USAGE)
     workers = jobs or os.cpu_count() or 1
+    # The server imports what kernels need while this process sees to the rest.
+    shared_server(preload(course, submissions))
     if sandbox is Sandbox.STRICT:
         _require_sandbox()
-    # The server and this process import side by side what they need.
-    shared_server(preload(course, submissions))
     from autograder.build import write_file
     from autograder.grading import Settings
     from autograder.grading import grade as grade_submissions
@@ -215,9 +233,7 @@ def grade(
         environment=_environment(profile, data),
         examiner_environment=(("COURSE_HOLDOUT_SEED", str(course.holdout_seed)),),
         threads=max(1, (os.cpu_count() or 1) // workers),
-        cell_timeout=cell_timeout,
-        notebook_timeout=notebook_timeout,
-        memory_limit=memory_limit,
+        limits=tuple((name, value) for name, value in limits.items() if value is not None),
         sandbox=sandbox is Sandbox.STRICT,
         pictures=pictures,
     )

@@ -27,24 +27,39 @@ class CourseError(AutograderError):
 @dataclass(frozen=True)
 class Limits:
     """
-    How long things may take, in seconds, and how much memory.
+    How long things may take, and how much of the machine.
 
     Attributes
     ----------
     cell_timeout : float
-        One cell.
+        Seconds for one cell.
     notebook_timeout : float
-        One notebook, from its kernel's start to its last cell's end.
+        Seconds for one notebook, from its kernels' start to its last cell's end.
     call_timeout : float
-        One call from a test into a student's function.
+        Seconds for one call from a test into a student's function.
     memory_limit : float
-        Private memory of each process of a kernel in MiB, beyond what it shares with all others (Python, TensorFlow).
+        MiB of a kernel and all that it starts, beyond what it shares with all others (Python, TensorFlow).
+    process_limit : float
+        Processes and threads of a kernel.
+    file_limit : float
+        MiB of one file.
+    folder_limit : float
+        MiB of all files in the kernel's folder together.
+    output_limit : float
+        Characters that a cell may print or show.
+    message_limit : float
+        Outputs of a cell in a second.
     """
 
     cell_timeout: float = 120
     notebook_timeout: float = 900
     call_timeout: float = 10
     memory_limit: float = 4096
+    process_limit: float = 512
+    file_limit: float = 256
+    folder_limit: float = 512
+    output_limit: float = 4_000_000
+    message_limit: float = 2000
 
 
 @dataclass(frozen=True)

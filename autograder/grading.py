@@ -8,7 +8,9 @@ was made from, so that a run that was cut off goes on where it stopped.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future, as_completed
 from dataclasses import dataclass, replace
@@ -22,10 +24,11 @@ from nbformat import NotebookNode
 
 from autograder.build import read_master, supporting_files, write_file
 from autograder.course import Assignment, Course, Limits
+from autograder.datafolder import DataFolder, without_holdout
 from autograder.gradebook import Gradebook, GradebookError, open_gradebook, submission_time
 from autograder.kernels.kernel import KernelError
 from autograder.kernels.pictures import NO_PICTURES
-from autograder.kernels.process import ForkServerError
+from autograder.kernels.process import ForkServerError, can_fork, shared_server
 from autograder.paper import Paper, PaperCell, Role, SubmissionError, blank, build_paper, read_submission
 from autograder.sandbox import default_readable
 from autograder.sealed.session import Conditions, conduct
@@ -53,8 +56,8 @@ class Settings:
         Variables for the examiner alone: the seed of the hold-out pictures.
     threads : int
         Threads that TensorFlow and NumPy may use in a kernel; of no influence on a score, so no part of a fingerprint.
-    cell_timeout, notebook_timeout, memory_limit : float or None
-        Seconds and MiB, in place of the course's own limits.
+    limits : tuple of (str, float)
+        Fields of :class:`Limits`, in place of the course's and the assignments' own.
     sandbox : bool
         Confine the kernels; else submissions run with the rights of whoever grades.
     pictures : bool
@@ -65,16 +68,13 @@ class Settings:
     environment: tuple[tuple[str, str], ...] = ()
     examiner_environment: tuple[tuple[str, str], ...] = ()
     threads: int = 1
-    cell_timeout: float | None = None
-    notebook_timeout: float | None = None
-    memory_limit: float | None = None
+    limits: tuple[tuple[str, float], ...] = ()
     sandbox: bool = True
     pictures: bool = False
 
-    def limits(self, assignment: Assignment) -> Limits:
+    def limits_of(self, assignment: Assignment) -> Limits:
         """Give the limits of an assignment in this run."""
-        given = {name: getattr(self, name) for name in ("cell_timeout", "notebook_timeout", "memory_limit")}
-        return replace(assignment.limits, **{name: value for name, value in given.items() if value is not None})
+        return replace(assignment.limits, **dict(self.limits))
 
 
 def grade(
@@ -118,7 +118,7 @@ def grade(
     assignments = list(dict.fromkeys(submission.assignment for submission in submissions))
     masters = {notebook: read_master(notebook.path) for assignment in assignments for notebook in assignment.notebooks}
     files = {assignment: _files_print(assignment) for assignment in assignments}
-    with open_gradebook(course) as gradebook:
+    with open_gradebook(course) as gradebook, _data_folder(settings) as data:
         gradebook.sync(assignments)
         stored = {assignment.name: gradebook.recorded(assignment.name) for assignment in assignments}
         running: dict[Future[Verdict], tuple[Submission, str]] = {}
@@ -133,8 +133,8 @@ def grade(
                 verdicts[submission] = _keep(course, gradebook, submission, paper, fingerprint)
                 tell(Step.GRADED, paper)
             else:
-                conditions = _conditions(course, submission, paper, settings)
-                future = executor.submit(conduct, paper, settings.limits(submission.assignment), conditions)
+                conditions = _conditions(course, submission, paper, settings, data)
+                future = executor.submit(conduct, paper, settings.limits_of(submission.assignment), conditions)
                 running[future] = (submission, fingerprint)
         for future in as_completed(running):
             submission, fingerprint = running[future]
@@ -195,7 +195,9 @@ def _keep(course: Course, gradebook: Gradebook, submission: Submission, verdict:
     return verdict
 
 
-def _conditions(course: Course, submission: Submission, paper: Paper, settings: Settings) -> Conditions:
+def _conditions(
+    course: Course, submission: Submission, paper: Paper, settings: Settings, data: DataFolder | None
+) -> Conditions:
     draws = settings.pictures or any(cell.role is Role.MANUAL for cell in paper.cells)
     threads = str(settings.threads)
     names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
@@ -205,16 +207,25 @@ def _conditions(course: Course, submission: Submission, paper: Paper, settings: 
             **dict(settings.environment),
             **({} if draws else NO_PICTURES),
         },
+        candidate_environment={"COURSE_DATA": data.path} if data else {},
         examiner_environment=dict(settings.examiner_environment),
         files=str(submission.notebook.path.parent),
-        readable=_readable(course, settings) if settings.sandbox else None,
+        readable=_python(course.root) if settings.sandbox else None,
+        candidate_readable=data.readable if data else (),
+        examiner_readable=(dict(settings.environment)["COURSE_DATA"],) if data else (),
     )
 
 
-def _readable(course: Course, settings: Settings) -> tuple[str, ...]:
-    """Give what a confined kernel may read: Python, and the course's data, but nothing else of the course."""
-    data = dict(settings.environment).get("COURSE_DATA")
-    return (*_python(course.root), *([data] if data and Path(data).is_dir() else []))
+@contextlib.contextmanager
+def _data_folder(settings: Settings) -> Iterator[DataFolder | None]:
+    """Make the candidates' own data folder, where there is a data folder at all."""
+    folder = Path(dict(settings.environment).get("COURSE_DATA", ""))
+    if not folder.is_absolute() or not folder.is_dir():
+        yield None
+        return
+    # Beside the papers: it is gone with the server, whatever becomes of this process.
+    with tempfile.TemporaryDirectory(prefix="data-", dir=shared_server().workplace if can_fork() else None) as place:
+        yield without_holdout(folder, Path(place) / "data")
 
 
 @cache
@@ -225,7 +236,7 @@ def _python(course: Path) -> tuple[str, ...]:
 def _fingerprint(paper: Paper | Verdict, settings: Settings, assignment: Assignment, files: str) -> str:
     """Identify all that a verdict is made from: answers, master, files beside it, settings, limits, versions."""
     surroundings = (settings.environment, settings.examiner_environment, settings.sandbox, settings.pictures)
-    made_from = (paper, surroundings, settings.limits(assignment), files)
+    made_from = (paper, surroundings, settings.limits_of(assignment), files)
     return hashlib.sha256(repr((made_from, _versions())).encode()).hexdigest()
 
 

@@ -16,19 +16,22 @@ import zmq.asyncio
 from jupyter_client.manager import AsyncKernelManager
 
 from autograder.errors import AutograderError
-from autograder.kernels.outputs import MAX_CHARACTERS, Outputs, clean
+from autograder.kernels.outputs import Outputs, Talk, clean
 from autograder.kernels.process import can_fork, shared_server
+from autograder.kernels.usage import Ceiling, Watch
 from autograder.sandbox import Policy
 
 KERNEL_NAME = "warm"
 
 _START_SECONDS = 60.0
 _INTERRUPT_GRACE_SECONDS = 3.0
+_WATCH_SECONDS = 0.25
 _IOPUB_RETRY_SECONDS = 0.5
 # How soon a socket tries again while the kernel is still starting; ZeroMQ's own 100 ms would be half of the wait.
 _RECONNECT_MILLISECONDS = 5
 _MAX_MESSAGE_BYTES = 64 * 2**20
-_MAX_CHARACTERS_OF_ALL_CELLS = 8 * MAX_CHARACTERS
+# How many times as much as one cell all cells together may say.
+_TALKATIVE_CELLS = 8
 
 
 class KernelError(AutograderError):
@@ -65,8 +68,9 @@ class CellRun:
         Wall-clock time.
     overdue : bool
         The cell had reached its limit of time, whatever came of it then.
-    flooding : bool
-        The cell had said more than it may, whatever came of it then.
+    flooding : str
+        Of what the cell had said more than it may, whatever came of it then: ``"characters"``, ``"messages"``; else
+        empty.
     """
 
     end: End
@@ -76,7 +80,7 @@ class CellRun:
     expressions: dict[str, str] = field(default_factory=dict)
     seconds: float = 0.0
     overdue: bool = False
-    flooding: bool = False
+    flooding: str = ""
 
 
 class Kernel:
@@ -86,16 +90,27 @@ class Kernel:
     Made by :meth:`start`; use as an asynchronous context manager, which kills the kernel at the end.
     """
 
-    def __init__(self, manager: AsyncKernelManager, context: zmq.asyncio.Context) -> None:
+    def __init__(self, manager: AsyncKernelManager, context: zmq.asyncio.Context, talk: Talk) -> None:
         self._manager = manager
+        self._talk = talk
         self._context = context
         self._client = manager.client()
         self._death: asyncio.Task[int | None] | None = None
-        self._characters_left = _MAX_CHARACTERS_OF_ALL_CELLS
+        self._characters_left = _TALKATIVE_CELLS * talk.characters
+        self._watching: asyncio.Task[None] | None = None
+        self.exceeded = ""
+        """What it used more of than it may, and was killed for: see :meth:`Watch.exceeded`."""
 
     @classmethod
     async def start(
-        cls, *, connection: Path, cwd: Path, environment: Mapping[str, str], policy: Policy | None = None
+        cls,
+        *,
+        connection: Path,
+        cwd: Path,
+        environment: Mapping[str, str],
+        policy: Policy | None = None,
+        ceiling: Ceiling = Ceiling(),  # noqa: B008 - frozen
+        talk: Talk = Talk(),  # noqa: B008 - frozen
     ) -> Kernel:
         """
         Start a kernel and wait until it answers.
@@ -107,9 +122,13 @@ class Kernel:
         cwd : Path
             Folder in which the kernel runs.
         environment : mapping
-            The kernel's whole environment.
+            The kernel's whole environment; without an ``IPYTHONDIR`` IPython has its profile beside the sockets.
         policy : Policy, optional
             The sandbox in which it runs.
+        ceiling : Ceiling
+            What it may use together with all that it starts, before it is killed.
+        talk : Talk
+            What a cell may say before it is stopped.
 
         Raises
         ------
@@ -129,18 +148,16 @@ class Kernel:
             failing.callback(context.destroy, linger=0)
             await manager.start_kernel(
                 cwd=str(cwd),
-                env=dict(environment),
+                env={"IPYTHONDIR": str(connection), **environment},
                 policy=policy,
-                extra_arguments=[
-                    "--HistoryManager.enabled=False",
-                    f"--BaseIPythonApplication.ipython_dir={connection}",
-                ],
+                extra_arguments=["--HistoryManager.enabled=False"],
             )
             failing.pop_all()
-        kernel = cls(manager, context)
+        kernel = cls(manager, context, talk)
         async with contextlib.AsyncExitStack() as failing_too:
             failing_too.push_async_callback(kernel.close)
             await kernel._wait_until_ready()
+            kernel._watching = asyncio.create_task(kernel._watch(ceiling))
             failing_too.pop_all()
         return kernel
 
@@ -169,7 +186,13 @@ class Kernel:
         return self._death
 
     async def run(
-        self, source: str, *, timeout: float, silent: bool = False, expressions: Mapping[str, str] | None = None
+        self,
+        source: str,
+        *,
+        timeout: float,
+        grace: float = _INTERRUPT_GRACE_SECONDS,
+        silent: bool = False,
+        expressions: Mapping[str, str] | None = None,
     ) -> CellRun:
         """
         Run a cell.
@@ -179,14 +202,16 @@ class Kernel:
         source : str
             The cell.
         timeout : float
-            Seconds after which it is interrupted and, if it ignores that, killed together with the kernel.
+            Seconds after which it is interrupted.
+        grace : float
+            Seconds after which, if it ignores that, it is killed together with the kernel.
         silent : bool
             Leave the kernel's execution count and history as they are.
         expressions : mapping, optional
             Evaluated after the cell if that succeeded.
         """
         begin = time.monotonic()
-        outputs = Outputs(min(MAX_CHARACTERS, self._characters_left))
+        outputs = Outputs(min(self._talk.characters, self._characters_left))
         message_id = self._client.execute(
             source,
             silent=silent,
@@ -195,20 +220,20 @@ class Kernel:
             allow_stdin=False,
             stop_on_error=False,
         )
-        flood = asyncio.Event()
-        work = asyncio.gather(self._reply(message_id), self._collect(message_id, outputs, flood))
+        flood: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        work = asyncio.gather(self._reply(message_id), self._collect(message_id, outputs, begin, flood))
         ended = await self._finish(work, timeout, flood)
-        flooding = flood.is_set()
+        flooding = flood.result() if flood.done() else ""
         overdue = not ended and not flooding
         killed = False
         if not ended:
             await self.interrupt()
-            killed = not await self._finish(work, _INTERRUPT_GRACE_SECONDS)
+            killed = not await self._finish(work, grace)
             if killed:
                 self.kill()
                 await self.death
         seconds = time.monotonic() - begin
-        self._characters_left -= min(outputs.weight, MAX_CHARACTERS, self._characters_left)
+        self._characters_left -= min(outputs.weight, self._talk.characters, self._characters_left)
         if killed or not work.done():
             work.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -249,16 +274,18 @@ class Kernel:
         """Kill the kernel and let go of its sockets."""
         self.kill()
         await self.death
+        if self._watching is not None:
+            await self._watching
         self._client.stop_channels()
         self._manager.cleanup_connection_file()
         self._context.destroy(linger=0)
 
-    async def _finish(self, work: asyncio.Future[Any], timeout: float, flood: asyncio.Event | None = None) -> bool:
+    async def _finish(
+        self, work: asyncio.Future[Any], timeout: float, flood: asyncio.Future[str] | None = None
+    ) -> bool:
         """Wait until the cell has ended or the kernel has died; False when neither came in time or before a flood."""
-        flooded = {asyncio.create_task(flood.wait())} if flood is not None else set()
-        await asyncio.wait({work, self.death, *flooded}, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
-        for task in flooded:
-            task.cancel()
+        ends: set[asyncio.Future[Any]] = {work, self.death, *([] if flood is None else [flood])}
+        await asyncio.wait(ends, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
         if self.death.done() and not work.done():
             # What it said before it died may still be on its way.
             await asyncio.wait({work}, timeout=0.2)
@@ -295,14 +322,31 @@ class Kernel:
         _, content = await _next(self._client.get_shell_msg, message_id)
         return content
 
-    async def _collect(self, message_id: str, outputs: Outputs, flood: asyncio.Event) -> None:
+    async def _collect(self, message_id: str, outputs: Outputs, begin: float, flood: asyncio.Future[str]) -> None:
         while True:
             kind, content = await _next(self._client.get_iopub_msg, message_id, outputs.pass_over)
             if kind == "status" and content.get("execution_state") == "idle":
                 return
             outputs.take(kind, content)
-            if outputs.weight > MAX_CHARACTERS:
-                flood.set()
+            if not flood.done() and (much := self._too_much(outputs, begin)):
+                flood.set_result(much)
+
+    def _too_much(self, outputs: Outputs, begin: float) -> str:
+        if outputs.weight > self._talk.characters:
+            return "characters"
+        return "messages" if outputs.messages > self._talk.messages * (1 + time.monotonic() - begin) else ""
+
+    async def _watch(self, ceiling: Ceiling) -> None:
+        """Kill the kernel when it uses more than it may."""
+        if not can_fork() or ceiling == Ceiling():
+            return
+        watch = Watch(self.pid, ceiling, self.connection_file.parent)
+        while not self.death.done():
+            self.exceeded = await asyncio.to_thread(watch.exceeded)  # of many processes, it takes a while to find out
+            if self.exceeded:
+                self.kill()
+                return
+            await asyncio.wait({self.death}, timeout=_WATCH_SECONDS)
 
 
 async def _next(

@@ -9,16 +9,31 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
-
-MAX_CHARACTERS = 4_000_000
-"""What a cell may say."""
 
 _STREAMS = ("stdout", "stderr")
 _JSON_TYPE = re.compile(r"application/(.*\+)?json")
 # What an output weighs besides its text, so that many empty ones are too much as well.
 _FIXED_WEIGHT = 100
 _MAX_DEPTH = 50
+
+
+@dataclass(frozen=True)
+class Talk:
+    """
+    How much a cell may say.
+
+    Attributes
+    ----------
+    characters : int
+        In all its outputs together.
+    messages : float
+        In a second, on the average of its run, and as many besides.
+    """
+
+    characters: int = 4_000_000
+    messages: float = 2000
 
 
 class Outputs:
@@ -31,9 +46,10 @@ class Outputs:
         Characters that are kept; what follows is left out, and one line says so.
     """
 
-    def __init__(self, limit: int = MAX_CHARACTERS) -> None:
+    def __init__(self, limit: int = Talk.characters) -> None:
         self.items: list[dict[str, Any]] = []
         self.weight = 0
+        self.messages = 0
         self._limit = limit
         self._cut = False
         self._clear_first = False
@@ -41,6 +57,7 @@ class Outputs:
 
     def pass_over(self) -> None:
         """Count a message that is none of this cell's outputs: they cost time as well."""
+        self.messages += 1
         self.weight += _FIXED_WEIGHT
 
     def take(self, kind: str, content: Mapping[str, Any]) -> None:
@@ -54,6 +71,7 @@ class Outputs:
         content : mapping
             The message's content.
         """
+        self.messages += 1
         if kind == "clear_output":
             self._clear_first = True
             if not content.get("wait"):

@@ -218,7 +218,7 @@ class ForkServer:
                         *modules,
                     ],
                     stdin=subprocess.PIPE,
-                    stdout=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
                     stderr=log,
                     env={**_inherited(), **CALM, **(environment or {})},
                     pass_fds=[listener.fileno()],
@@ -227,6 +227,14 @@ class ForkServer:
                 )
         finally:
             listener.close()
+        self._waiting = threading.Lock()
+
+    def wait_until_ready(self) -> None:
+        """Wait until the imports are done, or the server has ended (:meth:`fork` then says why)."""
+        with self._waiting:
+            if self._process.stdout is not None and not self._process.stdout.closed:
+                self._process.stdout.readline()
+                self._process.stdout.close()
 
     @property
     def pid(self) -> int:
@@ -263,6 +271,7 @@ class ForkServer:
         if self._process.stdin is not None:
             self._process.stdin.close()
         self._process.wait()
+        self.wait_until_ready()  # which closes the pipe
         # The server has removed them already, unless it was killed.
         for folder in (self._folder, self.workplace):
             shutil.rmtree(folder, ignore_errors=True)

@@ -11,7 +11,8 @@ server to client      ``{"pid": ...}`` after the fork, ``{"status": ...}`` after
 client hangs up       the server kills the kernel and its process group
 ====================  =====================================================
 
-When the server's standard input closes, its owner is gone: it ends, and the kernels with it.
+When it has imported all, the server says so in a line on its standard output. When its standard input closes, its
+owner is gone: it ends, and the kernels with it.
 """
 
 from __future__ import annotations
@@ -95,6 +96,8 @@ def main() -> None:
     # What is alive now is shared with every kernel; a collection in a kernel must not touch (and so copy) it.
     gc.collect()
     gc.freeze()
+    sys.stdout.write("ready\n")
+    sys.stdout.flush()
     listener = socket.socket(fileno=arguments.listener)
     Server(listener, leaves=(Path(arguments.workplace), Path(listener.getsockname()).parent)).run()
 
@@ -127,6 +130,20 @@ def _rehearse() -> None:
         figure.savefig(io.BytesIO())
 
 
+@dataclass(frozen=True)
+class _Ending:
+    """A kernel that has ended, and what it left, which has been killed: its end is told when all of that is gone."""
+
+    connection: socket.socket
+    status: int
+    left: set[int]
+
+    def tell(self) -> None:
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            self.connection.sendall(json.dumps({"status": self.status}).encode() + b"\n")
+        self.connection.close()
+
+
 class Server:
     """
     The loop that forks on connection, reports ends and kills on hang-up.
@@ -144,6 +161,7 @@ class Server:
         self._leaves = leaves
         self._kernels: dict[int, socket.socket] = {}
         self._by_connection: dict[int, int] = {}
+        self._ending: list[_Ending] = []
         self._poll = select.poll()
         self._wake_read, self._wake_write = os.pipe()
         os.set_blocking(self._wake_write, False)
@@ -192,21 +210,26 @@ class Server:
             # Before the number is given back: what the kernel left running in its group ends with it.
             _kill_group(pid)
             _, status = os.waitpid(pid, 0)
-            self._kill_orphans()
-            connection = self._kernels.pop(pid, None)
-            if connection is None:
-                continue
-            if self._by_connection.pop(connection.fileno(), None) is not None:
-                self._poll.unregister(connection.fileno())
-            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-                connection.sendall(json.dumps({"status": os.waitstatus_to_exitcode(status)}).encode() + b"\n")
-            connection.close()
+            if pid in self._kernels:
+                self._ending.append(_Ending(self._forget(pid), os.waitstatus_to_exitcode(status), self._kill_orphans()))
+            for ending in self._ending:
+                ending.left.discard(pid)
+        for ending in [each for each in self._ending if not each.left]:
+            ending.tell()
+            self._ending.remove(ending)
 
-    def _kill_orphans(self) -> None:
+    def _forget(self, pid: int) -> socket.socket:
+        connection = self._kernels.pop(pid)
+        if self._by_connection.pop(connection.fileno(), None) is not None:
+            self._poll.unregister(connection.fileno())
+        return connection
+
+    def _kill_orphans(self) -> set[int]:
         """Kill the children that are no kernels: processes of a kernel that has ended."""
-        for pid in _children():
-            if pid not in self._kernels:
-                _kill_group(pid)
+        orphans = {pid for pid in _children() if pid not in self._kernels}
+        for pid in orphans:
+            _kill_group(pid)
+        return orphans
 
     def _end(self) -> NoReturn:
         """Kill all children, and theirs as they come to us, and leave."""

@@ -16,7 +16,7 @@ _CREATE_RULESET_VERSION = 1
 _RULE_PATH_BENEATH = 1
 
 _EXECUTE, _WRITE_FILE, _READ_FILE, _READ_DIR = (1 << bit for bit in range(4))
-_MAKE_CHAR, _MAKE_BLOCK = 1 << 6, 1 << 11
+_REMOVE_FILE, _MAKE_CHAR, _MAKE_SOCKET, _MAKE_BLOCK = 1 << 5, 1 << 6, 1 << 9, 1 << 11
 _TRUNCATE, _IOCTL_DEV = 1 << 14, 1 << 15
 # Which rights of files there are, by the first version that knows them: 13 at first, then REFER, TRUNCATE, IOCTL_DEV.
 _FILE_RIGHTS = ((1, (1 << 13) - 1), (2, 1 << 13), (3, _TRUNCATE), (5, _IOCTL_DEV))
@@ -25,7 +25,11 @@ _TCP_SINCE, _BIND_AND_CONNECT_TCP = 4, 0b11
 _SCOPE_SINCE, _ABSTRACT_SOCKETS_AND_SIGNALS = 6, 0b11
 
 LIST, READ, WRITE = _READ_DIR, _READ_DIR | _READ_FILE | _EXECUTE, ~(_MAKE_CHAR | _MAKE_BLOCK)
-"""What may be done with a path: list folders; read and run; and whatever else but making devices."""
+SOCKETS = _READ_DIR | _READ_FILE | _MAKE_SOCKET | _REMOVE_FILE
+"""
+What may be done with a path: list folders; read and run; whatever else but making devices; make sockets, and remove
+what is there.
+"""
 
 
 class _PathBeneath(ctypes.Structure):
@@ -50,7 +54,7 @@ def restrict(rules: Iterable[tuple[str, int]]) -> None:
     Parameters
     ----------
     rules : iterable of (str, int)
-        A path, with all that is below it, and what may be done with it: `LIST`, `READ` or `WRITE`.
+        A path, with all that is below it, and what may be done with it: `LIST`, `READ`, `WRITE` or `SOCKETS`.
 
     Raises
     ------

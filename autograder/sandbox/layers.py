@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from autograder.sandbox import landlock, limits, namespaces, view
+from autograder.sandbox import calls, landlock, limits, namespaces, view
 from autograder.sandbox.policy import Policy
 from autograder.sandbox.system import SandboxError
 
@@ -46,6 +46,8 @@ def confine(policy: Policy) -> None:
         landlock.restrict(_rules(policy))
     if "privileges" in layers:
         limits.give_up_privileges()
+    if "calls" in layers:
+        calls.restrict()
 
 
 def _rules(policy: Policy) -> list[tuple[str, int]]:
@@ -56,6 +58,7 @@ def _rules(policy: Policy) -> list[tuple[str, int]]:
         ("/proc", landlock.READ),
         *((path, landlock.READ) for path in policy.readable),
         *((path, landlock.WRITE) for path in policy.writable),
+        *((path, landlock.SOCKETS) for path in policy.sockets),
         *((path, landlock.WRITE) for path in (*view.DEVICES, *own) if Path(path).exists()),
     ]
     if "view" in policy.layers:

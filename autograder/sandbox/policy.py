@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-LAYERS = ("namespaces", "limits", "view", "landlock", "privileges")
+LAYERS = ("namespaces", "limits", "view", "landlock", "privileges", "calls")
 """The layers of the sandbox, in the order in which they are applied."""
 
 # Debian's alternatives are links through which NumPy's libraries may be found.
@@ -42,7 +42,10 @@ class Policy:
     readable : tuple of str
         Absolute paths of what it may read and run: files, or folders with all that is in them.
     writable : tuple of str
-        Absolute paths of what it may also change.
+        Absolute paths of what it may also change. With the layer ``view`` these folders are copies in memory: what it
+        writes there ends with it, and takes no room on the disk.
+    sockets : tuple of str
+        Absolute paths of folders in which it may make sockets, and no files or folders.
     memory : int
         Bytes that it may have on top of what it has when it is confined, and each of its children too; 0: no limit.
         Only what is private to the process counts (``RLIMIT_DATA``), not what is mapped as shared.
@@ -50,6 +53,8 @@ class Policy:
         How many processes and threads there may be; see :func:`autograder.sandbox.limits.apply`.
     file_size : int
         Bytes of the largest file that it may write.
+    folder_size : int
+        Bytes that all files in one writable folder may take together.
     open_files : int
         How many files one process may have open.
     layers : frozenset of str
@@ -62,9 +67,11 @@ class Policy:
 
     readable: tuple[str, ...]
     writable: tuple[str, ...]
+    sockets: tuple[str, ...] = ()
     memory: int = 0
     processes: int = 512
     file_size: int = 256 * 2**20
+    folder_size: int = 512 * 2**20
     open_files: int = 1024
     layers: frozenset[str] = frozenset(LAYERS)
 
@@ -76,7 +83,7 @@ class Policy:
         if "view" in self.layers and "namespaces" not in self.layers:
             msg = "the layer 'view' needs 'namespaces': it is made of mounts that nobody else sees"
             raise ValueError(msg)
-        relative = [path for path in (*self.readable, *self.writable) if not Path(path).is_absolute()]
+        relative = [path for path in (*self.readable, *self.writable, *self.sockets) if not Path(path).is_absolute()]
         if relative:
             msg = f"not absolute: {', '.join(relative)}"
             raise ValueError(msg)
@@ -89,7 +96,7 @@ class Policy:
     @classmethod
     def from_json(cls, plain: Mapping[str, Any]) -> Policy:
         """Read what :meth:`to_json` gave."""
-        paths = {name: tuple(plain[name]) for name in ("readable", "writable")}
+        paths = {name: tuple(plain[name]) for name in ("readable", "writable", "sockets")}
         return cls(**{**plain, **paths, "layers": frozenset(plain["layers"])})
 
 

@@ -205,6 +205,13 @@ def _have_rights(_: Path) -> None:
         raise _Leak(msg)
 
 
+def _hide_memory(_: Path) -> None:
+    with contextlib.suppress(PermissionError):
+        os.close(os.memfd_create("hidden"))
+        msg = "a file of memory could be had, which no limit counts"
+        raise _Leak(msg)
+
+
 def _of_namespaces() -> tuple[str, str]:
     if Path("/proc/self").readlink().name == str(os.getpid()):
         return "", ""
@@ -236,4 +243,5 @@ _ATTEMPTS: dict[str, tuple[str, Callable[[Path], None]]] = {
     "view": ("find a file that the policy does not name", _look_for),
     "landlock": ("read a file that the policy does not name", _read),
     "privileges": ("have a capability left", _have_rights),
+    "calls": ("ask for a file of memory", _hide_memory),
 }

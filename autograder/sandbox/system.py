@@ -18,6 +18,7 @@ _MOUNT_SETATTR = 442
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_DUMPABLE = 4
+_PR_SET_SECCOMP = 22
 _PR_CAPBSET_DROP = 24
 _PR_SET_NO_NEW_PRIVS = 38
 _PR_CAP_AMBIENT = 47
@@ -31,6 +32,9 @@ MS_BIND = 1 << 12
 MS_REC = 1 << 14
 MS_PRIVATE = 1 << 18
 _MNT_DETACH = 2
+
+_SECCOMP_MODE_FILTER = 2
+_BYTES_OF_AN_INSTRUCTION = 8
 
 _AT_FDCWD = -100
 _AT_RECURSIVE = 0x8000
@@ -59,9 +63,18 @@ class SandboxError(AutograderError):
         self.remedy = remedy
 
 
+class _Filter(ctypes.Structure):
+    _fields_ = (("length", ctypes.c_ushort), ("instructions", ctypes.c_void_p))
+
+
 @cache
 def _libc() -> ctypes.CDLL:
     return ctypes.CDLL(None, use_errno=True)
+
+
+def architecture() -> str:
+    """Name of the machine's processor as Linux has it: x86_64, aarch64."""
+    return platform.machine()
 
 
 def syscall(number: int, *arguments: Any) -> int:
@@ -86,9 +99,9 @@ def _checked(result: int, path: str | None = None) -> int:
 
 def _number(of_architecture: dict[str, int]) -> int:
     try:
-        return of_architecture[platform.machine()]
+        return of_architecture[architecture()]
     except KeyError:
-        raise OSError(errno.ENOSYS, f"not known how to ask for it on {platform.machine()}") from None
+        raise OSError(errno.ENOSYS, f"not known how to ask for it on {architecture()}") from None
 
 
 def unshare(flags: int) -> None:
@@ -140,6 +153,13 @@ def gain_no_privileges() -> None:
     _process_option(_PR_SET_NO_NEW_PRIVS, 1)
 
 
+def filter_calls(program: bytes) -> None:
+    """Have a filter decide, from here on, which system calls this thread and what it starts may make."""
+    held = ctypes.create_string_buffer(program, len(program))
+    filter_ = _Filter(len(program) // _BYTES_OF_AN_INSTRUCTION, ctypes.cast(held, ctypes.c_void_p))
+    _process_option(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, ctypes.addressof(filter_))
+
+
 def drop_capabilities() -> None:
     """Give up every capability, and the way to get one back."""
     _process_option(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL)
@@ -155,7 +175,7 @@ def drop_capabilities() -> None:
     _checked(_libc().capset(ctypes.byref(header), ctypes.byref(nothing)))
 
 
-def _process_option(option: int, value: int) -> None:
+def _process_option(option: int, value: int, more: int = 0) -> None:
     # The rest must be zero, and as wide as the kernel reads it.
-    rest = [ctypes.c_ulong(each) for each in (value, 0, 0, 0)]
+    rest = [ctypes.c_ulong(each) for each in (value, more, 0, 0)]
     _checked(_libc().prctl(option, *rest))

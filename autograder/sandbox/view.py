@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 from pathlib import Path
 
 from autograder.sandbox import system
@@ -22,6 +23,8 @@ TERMINALS = "/dev/pts"
 
 _LINKS = {"/dev/fd": "/proc/self/fd", "/dev/stdin": "fd/0", "/dev/stdout": "fd/1", "/dev/stderr": "fd/2"}
 _OUTSIDE = "/.outside"
+# How many files a folder may hold, by its size: what one takes at the least.
+_BYTES_OF_A_FILE = 4096
 # Some folder that is there always: hidden for a moment by the new root, which then is the root.
 _FOOTHOLD = "/tmp"
 
@@ -47,7 +50,8 @@ def narrow(policy: Policy) -> None:
     """
     Go on with a root that holds what the policy names alone.
 
-    Besides it has a ``/proc``, a ``/dev/shm`` and terminals of its own, and the harmless devices.
+    Besides it has a ``/proc``, a ``/dev/shm`` and terminals of its own, and the harmless devices. Writable folders are
+    copies in memory.
 
     Raises
     ------
@@ -82,18 +86,35 @@ def narrow(policy: Policy) -> None:
 
 
 def _bring(policy: Policy) -> None:
+    _bind_all(policy.readable, MS_RDONLY | MS_NOSUID)
     # What may be written comes last, and so on top of a readable folder around it.
-    for paths, flags in ((policy.readable, MS_RDONLY | MS_NOSUID), (policy.writable, MS_NOSUID)):
-        brought: list[Path] = []
-        for path in sorted(paths):
-            place = _place(path)
-            if not any(place.is_relative_to(folder) for folder in brought):
-                # A device that a policy names (a GPU) is to be one.
-                _bind(place, flags | (0 if place.is_relative_to("/dev") else MS_NODEV))
-                brought.append(place)
+    _bind_all(policy.sockets, MS_NOSUID)
+    for path in policy.writable:
+        place = _place(path)
+        if place.is_dir():
+            _copy(place, policy.folder_size)
+        else:
+            _bind(place, MS_NOSUID)
     for device in DEVICES:
         if Path(_OUTSIDE + device).exists():
             _bind(_place(device), MS_NOSUID)
+
+
+def _bind_all(paths: tuple[str, ...], flags: int) -> None:
+    brought: list[Path] = []
+    for path in sorted(paths):
+        place = _place(path)
+        if not any(place.is_relative_to(folder) for folder in brought):
+            # A device that a policy names (a GPU) is to be one.
+            _bind(place, flags | (0 if place.is_relative_to("/dev") else MS_NODEV))
+            brought.append(place)
+
+
+def _copy(place: Path, size: int) -> None:
+    """Mount a copy of a folder, in memory: it has an end, whatever is written, and is gone with the candidate."""
+    options = f"mode=700,size={size},nr_inodes={max(1024, size // _BYTES_OF_A_FILE)}"
+    system.mount("work", str(place), "tmpfs", MS_NOSUID | MS_NODEV, options)
+    shutil.copytree(f"{_OUTSIDE}{place}", place, symlinks=True, dirs_exist_ok=True)
 
 
 def _bind(place: Path, flags: int) -> None:

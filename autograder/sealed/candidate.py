@@ -8,19 +8,19 @@ can do more simply by computing other values.
 from __future__ import annotations
 
 import builtins
-import contextlib
 import importlib
 import linecache
+import signal
 import socket
 import traceback
 from collections.abc import Callable
-from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from ipykernel.compiler import get_tmp_directory
 
 from autograder.sealed import values
+from autograder.sealed.line import Line
 from autograder.sealed.models import class_name
 
 _ABILITIES = {
@@ -43,61 +43,76 @@ _MAX_FRAMES = 20
 _objects: dict[int, object] = {}
 
 
-def serve(exchange: str, address: str, namespace: dict[str, Any]) -> None:
+def serve(address: str, namespace: dict[str, Any]) -> None:
     """
     Answer the examiner's questions until it hangs up.
 
     Parameters
     ----------
-    exchange : str
-        Folder with the questions and answers.
     address : str
-        Name, in there, of the socket at which the examiner takes the call.
+        Path of the socket at which the examiner takes the call.
     namespace : dict
         The student's global names.
     """
-    with socket.socket(socket.AF_UNIX) as line, line.makefile("rb") as numbers:
+    answering = False
+
+    def interrupt(*_: object) -> None:
+        # One that comes later than the call it was meant for must not tear a message.
+        if answering:
+            raise KeyboardInterrupt
+
+    with socket.socket(socket.AF_UNIX) as connection:
         try:
-            line.connect(f"{exchange}/{address}")
+            connection.connect(address)
         except OSError:
             return  # it waits no longer
-        while True:
-            try:
-                number = numbers.readline().decode().strip()
-            except KeyboardInterrupt:
-                continue  # meant for a call that has just ended
-            if not number:
-                return
-            with contextlib.suppress(KeyboardInterrupt):  # the same, a moment earlier
-                answer(f"{exchange}/{number}.question", f"{exchange}/{number}.answer", namespace)
-            line.sendall(f"{number}\n".encode())
+        line = Line(connection, values.BOUNDS.size)
+        before = signal.signal(signal.SIGINT, interrupt)
+        try:
+            while True:
+                number, question = line.receive()
+                answering = True
+                try:
+                    message = answer(question, namespace)
+                except KeyboardInterrupt as late:
+                    message = _failed(late)
+                finally:
+                    answering = False
+                line.send(number, message)
+        except ConnectionError:
+            return  # it has hung up
+        finally:
+            signal.signal(signal.SIGINT, before)
 
 
-def answer(request: str, reply: str, namespace: dict[str, Any]) -> None:
+def answer(question: bytes, namespace: dict[str, Any]) -> bytes:
     """
     Answer one question.
 
     Parameters
     ----------
-    request, reply : str
-        Paths of the file with the question and of the file that is to hold the answer.
+    question : bytes
+        An operation and its arguments, encoded.
     namespace : dict
         The student's global names.
+
+    Returns
+    -------
+    bytes
+        How it went and what came of it, encoded.
     """
-    path = Path(request)
-    question = path.read_bytes()
-    path.unlink()
     try:
         operation, arguments = values.decode(question, values.no_references(_RESOLVE))
         result: object = _OPERATIONS[operation](namespace, *arguments)
-        message = values.encode(("ok", result), _refer)
+        return values.encode(("ok", result), _refer)
     except values.ValueTransferError as error:
-        message = values.encode(("too-much", str(error)), _refer)
+        return values.encode(("too-much", str(error)), _refer)
     except BaseException as error:  # noqa: BLE001 - whatever the student's code raised crosses as an answer
-        message = values.encode(("error", _describe(error)), _refer)
-    unfinished = Path(reply + ".part")
-    unfinished.write_bytes(message)
-    unfinished.rename(reply)
+        return _failed(error)
+
+
+def _failed(error: BaseException) -> bytes:
+    return values.encode(("error", _describe(error)), _refer)
 
 
 def _get(namespace: dict[str, Any], name: str) -> object:

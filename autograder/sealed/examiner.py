@@ -2,7 +2,7 @@
 The examiner's side: fetches from the candidate what a test cell needs, and notes what the cell's run came to.
 
 Runs inside the examiner kernel as ``__examiner__``. It believes nothing that the candidate sends: answers are read with
-:mod:`autograder.sealed.values`, from regular files of bounded size, and every question has a time limit.
+:mod:`autograder.sealed.values`, are of bounded size, and every question has a time limit.
 """
 
 from __future__ import annotations
@@ -12,13 +12,12 @@ import contextlib
 import json
 import math
 import numbers
-import os
 import socket
-import stat
 import sys
 import time
 import weakref
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import ml_dtypes
@@ -27,12 +26,13 @@ import zmq
 from jupyter_client.client import KernelClient
 
 from autograder.sealed import values
+from autograder.sealed.line import Line
 
 NAME = "__examiner__"
 
 _INTERRUPT_GRACE_SECONDS = 2.0
 _ABOUT_TO_END_SECONDS = 0.5
-_LONGEST_LINE = 4096
+_ENDLESS = "your code does not end, and cannot be interrupted"
 # Attribute of an exception that came from the candidate: the student's line.
 _WHERE = "_where_in_the_students_code"
 _SMALL_FLOATS = (np.dtype(ml_dtypes.bfloat16),)
@@ -50,33 +50,31 @@ class CallTimeoutError(TimeoutError):
 
 class Link:
     """
-    The line to the candidate.
+    The way to the candidate.
 
-    Opened with the first question of a test cell: the candidate kernel then answers question after question until the
-    line is closed, which costs it a twentieth of what a request to a Jupyter kernel for each question would. Over
-    the line go the numbers of questions and answers; what they say lies in files.
+    A line is opened with the first question of a test cell: the candidate kernel then answers question after question
+    until we hang up, which costs it a twentieth of what a request to a Jupyter kernel for each question would.
 
     Parameters
     ----------
     connection_file : str
         The candidate kernel's connection file.
-    exchange : str
-        Folder in which questions and answers lie; the candidate can write there, so its files are opened with care.
+    folder : str
+        Where the sockets of lines are to be; the candidate finds them there and can change nothing.
     call_timeout : float
         Seconds for each question.
     """
 
-    def __init__(self, connection_file: str, exchange: str, call_timeout: float) -> None:
+    def __init__(self, connection_file: str, folder: str, call_timeout: float) -> None:
         # Plain sockets: an interrupt in the middle of jupyter_client's blocking client loses the message after it.
         client = KernelClient(connection_file=connection_file, context=zmq.Context())
         client.load_connection_file()
         self._session = client.session
         self._shell, self._control = client.connect_shell(), client.connect_control()
-        self._exchange = exchange
-        self._folder = os.open(exchange, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        self._folder = folder
         self._call_timeout = call_timeout
-        self._line: socket.socket | None = None
-        self._heard = b""
+        self._connection: socket.socket | None = None
+        self._line: Line | None = None
         self._count = 0
         self._is_stuck = False
         self._references: weakref.WeakSet[Reference] = weakref.WeakSet()
@@ -95,13 +93,8 @@ class Link:
             There is no answer, or none that can be read.
         """
         self._count += 1
-        number = str(self._count)
-        self._write(f"{number}.question", values.encode((operation, arguments), self._refer))
-        line = self._line or self._open()
-        with contextlib.suppress(OSError):  # it has hung up: there will be no answer
-            line.sendall(f"{number}\n".encode())
-        self._wait(line, number)
-        content = self._read(f"{number}.answer")
+        question = values.encode((operation, arguments), self._refer)
+        content = self._answer(self._line or self._open(), question)
         try:
             status, result = values.decode(content, values.no_references({"reference": self._reference}))
         except (values.ValueTransferError, TypeError, ValueError) as error:
@@ -121,98 +114,82 @@ class Link:
         self.ask("keep", [object.__getattribute__(reference, "_handle") for reference in self._references])
 
     def close(self) -> None:
-        """Hang up, so that the candidate goes on to its next cell; another question opens the line again."""
-        if self._line is not None:
-            self._line.close()
-        self._line = None
-        self._heard = b""
+        """Hang up, so that the candidate goes on to its next cell; another question opens a line again."""
+        if self._connection is not None:
+            self._connection.close()
+        self._connection = self._line = None
 
-    def _open(self) -> socket.socket:
+    def _open(self) -> Line:
         """
         Let the candidate call, and take the call.
 
         The address is used once: a candidate that was busy until after we hung up finds nobody there, and goes on.
         """
-        name = f"{self._count}.line"
+        address = f"{self._folder}/{self._count}"
         with socket.socket(socket.AF_UNIX) as listener:
-            listener.bind(f"{self._exchange}/{name}")
+            listener.bind(address)
             try:
                 listener.listen(1)
                 code = (
                     "__import__('autograder.sealed.candidate', fromlist=['serve'])"
-                    f".serve({self._exchange!r}, {name!r}, get_ipython().user_ns)"
+                    f".serve({address!r}, get_ipython().user_ns)"
                 )
                 asked = {"code": code, "silent": True, "store_history": False, "allow_stdin": False}
                 self._session.send(self._shell, "execute_request", {**asked, "stop_on_error": False})
                 listener.settimeout(_INTERRUPT_GRACE_SECONDS if self._is_stuck else self._call_timeout)
-                self._line, _ = listener.accept()
+                self._connection, _ = listener.accept()
             except TimeoutError:
-                raise CallTimeoutError("your code does not end, and cannot be interrupted") from None
+                raise CallTimeoutError(_ENDLESS) from None
             finally:
-                with contextlib.suppress(OSError):  # the candidate may have removed it itself
-                    os.unlink(name, dir_fd=self._folder)
+                Path(address).unlink()
+        self._line = Line(self._connection, largest=values.BOUNDS.size)
         return self._line
 
-    def _wait(self, line: socket.socket, number: str) -> None:
-        seconds = _INTERRUPT_GRACE_SECONDS if self._is_stuck else self._call_timeout
+    def _answer(self, line: Line, question: bytes) -> bytes:
         try:
-            if self._answered(line, number, seconds):
-                self._is_stuck = False
-                return
+            line.send(self._count, question)
+            content = self._receive(line, _INTERRUPT_GRACE_SECONDS if self._is_stuck else self._call_timeout)
+            if content is None and self._is_stuck:
+                raise CallTimeoutError(_ENDLESS)
+            if content is None:
+                self._stop(line)
+                raise CallTimeoutError(f"your code did not end within {self._call_timeout:g} seconds")
         except KeyboardInterrupt:
             # The test's own time is up; an endless call must not go on for the next test to wait for. One that is about
             # to end is left alone: an interrupt between two messages can harm a kernel.
-            if not self._answered(line, number, _ABOUT_TO_END_SECONDS):
-                self._interrupt()
+            with contextlib.suppress(ConnectionError):
+                if self._receive(line, _ABOUT_TO_END_SECONDS) is None:
+                    self._interrupt()
             raise
-        if self._is_stuck:
-            raise CallTimeoutError("your code does not end, and cannot be interrupted")
+        except ConnectionError as error:
+            self.close()
+            raise CandidateSilentError(f"no answer came back: {error}") from None
+        self._is_stuck = False
+        return content
+
+    def _receive(self, line: Line, seconds: float) -> bytes | None:
+        """Wait for the answer to the last question; None when it does not come in time."""
+        deadline = time.monotonic() + seconds
+        try:
+            while True:
+                number, content = line.receive(deadline - time.monotonic())
+                if number == self._count:  # others come late, or are made up
+                    return content
+        except TimeoutError:
+            return None
+
+    def _stop(self, line: Line) -> None:
+        """End a call that has had its time; it is stuck when it ignores that."""
         self._interrupt()
-        self._is_stuck = not self._answered(line, number, _INTERRUPT_GRACE_SECONDS)
-        msg = f"your code did not end within {self._call_timeout:g} seconds"
-        raise CallTimeoutError(msg)
+        try:
+            self._is_stuck = self._receive(line, _INTERRUPT_GRACE_SECONDS) is None
+        except ConnectionError:
+            self._is_stuck = False
+            self.close()
 
     def _interrupt(self) -> None:
         self._is_stuck = True
         self._session.send(self._control, "interrupt_request", {})
-
-    def _answered(self, line: socket.socket, number: str, seconds: float) -> bool:
-        """Wait for the number of an answer; True also when the candidate has hung up and none can come."""
-        deadline = time.monotonic() + seconds
-        while (left := deadline - time.monotonic()) > 0:
-            line.settimeout(left)
-            try:
-                chunk = line.recv(_LONGEST_LINE)
-            except TimeoutError:
-                return False
-            except OSError:
-                chunk = b""
-            *numbers, rest = (self._heard + chunk).split(b"\n")
-            self._heard = rest[-_LONGEST_LINE:]
-            if not chunk:
-                self.close()
-            if not chunk or number.encode() in numbers:
-                return True
-        return False
-
-    def _write(self, name: str, content: bytes) -> None:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-        with open(os.open(name, flags, 0o600, dir_fd=self._folder), "wb") as file:  # noqa: PTH123 - by descriptor
-            file.write(content)
-
-    def _read(self, name: str) -> bytes:
-        try:
-            descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=self._folder)
-        except OSError:
-            raise CandidateSilentError("no answer came back") from None
-        with open(descriptor, "rb") as file:  # noqa: PTH123 - by descriptor
-            facts = os.fstat(descriptor)
-            if not stat.S_ISREG(facts.st_mode) or facts.st_nlink != 1 or facts.st_size > values.BOUNDS.size:
-                raise CandidateSilentError("the answer is no ordinary file, or too large")
-            content = file.read(facts.st_size)
-        with contextlib.suppress(OSError):  # the candidate may have removed it itself
-            os.unlink(name, dir_fd=self._folder)
-        return content
 
     def _refer(self, value: object) -> values.Node:
         if isinstance(value, Reference):
@@ -275,6 +252,8 @@ def _lookup(module: str, name: str) -> object:
     return found
 
 
+# What a Keras model says of itself; of a class of the student's, it would be the student who says it.
+_MEASURES = frozenset({"count_params", "evaluate", "get_metrics_result", "metrics", "test_on_batch"})
 _METHODS = {
     "__call__": "call",
     "__len__": "len",
@@ -310,6 +289,11 @@ class Reference:
         # What NumPy, IPython and copy ask every object for is answered here: it has none of it.
         if name.startswith(("__", "_repr_", "_ipython_")):
             raise AttributeError(name)
+        if name in _MEASURES:
+            raise TypeError(
+                f"a {type(self).__name__} cannot be judged: build the model of Keras' own classes and layers, without "
+                "a class or a Lambda of your own"
+            )
         return self._link.ask("attribute", self, name)
 
     def __repr__(self) -> str:
@@ -436,6 +420,6 @@ def _real_number(value: object) -> float | None:
     return float(array) if array.shape == () and is_number else None
 
 
-def install(shell: Any, connection_file: str, exchange: str, call_timeout: float) -> None:
+def install(shell: Any, connection_file: str, folder: str, call_timeout: float) -> None:
     """Make this kernel an examiner."""
-    shell.user_ns[NAME] = Examiner(shell, Link(connection_file, exchange, call_timeout))
+    shell.user_ns[NAME] = Examiner(shell, Link(connection_file, folder, call_timeout))

@@ -15,7 +15,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,22 +23,30 @@ import nbformat
 
 from autograder.course import Limits
 from autograder.kernels.kernel import CellRun, End, Kernel, KernelError
-from autograder.kernels.outputs import MAX_CHARACTERS
+from autograder.kernels.outputs import Talk
 from autograder.kernels.process import can_fork, shared_server
+from autograder.kernels.usage import Ceiling
 from autograder.names import names
 from autograder.notebook import notebook_text
 from autograder.paper import Owner, Paper, PaperCell, Role, State
 from autograder.sandbox import Policy
 from autograder.sealed import examiner
 from autograder.sealed.scoring import Answered, Trouble, judge
+from autograder.sealed.words import hint, too_much
 from autograder.verdict import CellVerdict, Outcome, Status, Verdict
 
 _INSTALL = "from autograder.sealed.examiner import install; install(get_ipython(), {arguments})"
 _REPORT = {"report": f"{examiner.NAME}.report()"}
 _ASK_SECONDS = 60.0
-_TOO_MUCH = f"it printed or showed more than {MAX_CHARACTERS:,} characters"
 _SIGKILL = 9
 _MEBIBYTE = 2**20
+# A notebook ends that soon after its time is up.
+_LAST_GRACE_SECONDS = 1.0
+_GRACE_SECONDS = 3.0
+# Sockets in the folder of a kernel's connection: its own are six.
+_MAX_SOCKETS = 100
+# Linux itself refuses processes beyond the limit, for root somewhat later: see sandbox/limits.py.
+_MARGIN = 300
 # Beyond that it takes long to find out which names a student's cell should have bound; it is for a hint alone.
 _MAX_READABLE_CHARACTERS = 20_000
 
@@ -52,18 +60,23 @@ class Conditions:
     ----------
     environment : dict
         Variables for both kernels: profile, data source, threads.
-    examiner_environment : dict
-        Variables for the examiner alone: the seed of the hold-out pictures.
+    candidate_environment, examiner_environment : dict
+        Variables for one of them alone: where the data are, the seed of the hold-out pictures.
     files : str
         Folder whose files lie beside the notebook in both kernels; empty for none.
     readable : tuple of str or None
         What the kernels, each confined to folders of its own, may read besides; None: they are not confined.
+    candidate_readable, examiner_readable : tuple of str
+        What one of them alone may read besides.
     """
 
     environment: dict[str, str] = field(default_factory=dict)
+    candidate_environment: dict[str, str] = field(default_factory=dict)
     examiner_environment: dict[str, str] = field(default_factory=dict)
     files: str = ""
     readable: tuple[str, ...] | None = None
+    candidate_readable: tuple[str, ...] = ()
+    examiner_readable: tuple[str, ...] = ()
 
 
 def conduct(paper: Paper, limits: Limits, conditions: Conditions) -> Verdict:
@@ -81,6 +94,9 @@ def conduct(paper: Paper, limits: Limits, conditions: Conditions) -> Verdict:
 
 
 async def _conduct(paper: Paper, limits: Limits, conditions: Conditions) -> Verdict:
+    if can_fork():
+        # What the server imports, once for all, is no submission's time.
+        await asyncio.to_thread(shared_server().wait_until_ready)
     begin = time.monotonic()
     with _folders(conditions.files) as folders:
         async with contextlib.AsyncExitStack() as stack:
@@ -90,8 +106,15 @@ async def _conduct(paper: Paper, limits: Limits, conditions: Conditions) -> Verd
                     cwd=folders[who],
                     environment=_environment(folders[who], conditions, extra),
                     policy=_policy(who, folders, limits, conditions),
+                    ceiling=Ceiling(
+                        int(limits.memory_limit * _MEBIBYTE), int(limits.process_limit) + _MARGIN, files=_MAX_SOCKETS
+                    ),
+                    talk=Talk(int(limits.output_limit), limits.message_limit),
                 )
-                for who, extra in (("candidate", {}), ("examiner", conditions.examiner_environment))
+                for who, extra in (
+                    ("candidate", conditions.candidate_environment),
+                    ("examiner", conditions.examiner_environment),
+                )
             ]
             kernels = await asyncio.gather(*starts, return_exceptions=True)
             for kernel in kernels:
@@ -99,7 +122,7 @@ async def _conduct(paper: Paper, limits: Limits, conditions: Conditions) -> Verd
                     await stack.enter_async_context(kernel)
             candidate, examining = (_started(kernel) for kernel in kernels)
             session = _Session(paper, limits, candidate, examining, begin + limits.notebook_timeout)
-            await session.install(folders["exchange"])
+            await session.install(folders["line"])
             await session.run()
     return session.verdict(time.monotonic() - begin)
 
@@ -120,8 +143,8 @@ class _Session:
         self._cell_seconds = 0.0
         self._staff_notes: list[str] = []
 
-    async def install(self, exchange: Path) -> None:
-        arguments = (str(self._candidate.connection_file), str(exchange), self._limits.call_timeout)
+    async def install(self, line: Path) -> None:
+        arguments = (str(self._candidate.connection_file), str(line), self._limits.call_timeout)
         code = _INSTALL.format(arguments=", ".join(map(repr, arguments)))
         run = await self._examiner.run(code, timeout=self._limits.cell_timeout, silent=True)
         if run.end is not End.OK:
@@ -164,30 +187,33 @@ class _Session:
             self._executed(),
         )
 
-    def _left(self) -> float:
-        """Seconds that the next cell may take."""
-        return max(0.0, min(self._limits.cell_timeout, self._deadline - time.monotonic()))
+    def _times(self) -> tuple[float, float]:
+        """Seconds that the next cell may take, and how long it may then ignore an interrupt."""
+        of_notebook = max(0.0, self._deadline - time.monotonic())
+        timeout = min(self._limits.cell_timeout, of_notebook)
+        return timeout, min(_GRACE_SECONDS, of_notebook + _LAST_GRACE_SECONDS - timeout)
 
     async def _run_candidate(self, cell: PaperCell, position: int) -> None:
         begin = time.monotonic()
+        timeout, grace = self._times()
         if cell.owner is Owner.BOTH:
-            left = self._left()
             run, own = await asyncio.gather(
-                self._candidate.run(cell.source, timeout=left), self._examiner.run(cell.source, timeout=left)
+                self._candidate.run(cell.source, timeout=timeout, grace=grace),
+                self._examiner.run(cell.source, timeout=timeout, grace=grace),
             )
             if own.end is not End.OK:
                 what = ": ".join(filter(None, [own.end.value, own.error_name, own.error_message]))
                 self._staff_notes.append(f"cell {_place(position, cell)} failed in the examiner: {what}")
         else:
-            run = await self._candidate.run(cell.source, timeout=self._left())
+            run = await self._candidate.run(cell.source, timeout=timeout, grace=grace)
         self._cell_seconds += time.monotonic() - begin
         self._outputs[cell.cell_id] = run.outputs
-        if run.end is End.DIED:
+        if run.end is End.DIED and not (run.overdue and time.monotonic() >= self._deadline):
             self._stopped = f"The kernel died in cell {_place(position, cell)}: {self._cause(run)}."
         elif time.monotonic() >= self._deadline:
             self._stop_for_time(position)
         elif run.end is not End.OK:
-            self._troubles.append(_trouble(cell, position, run))
+            self._troubles.append(_trouble(cell, position, run, self._limits))
 
     async def _run_test(self, cell: PaperCell, position: int) -> None:
         begin = time.monotonic()
@@ -203,7 +229,9 @@ class _Session:
         verdict = judge(cell, run, report, Answered(states, tuple(self._troubles)))
         if self._staff_notes and verdict.outcome is not Outcome.PASSED:
             note = "; ".join([*filter(None, [verdict.staff_note]), *self._staff_notes])
-            verdict = CellVerdict(**{**verdict.__dict__, "staff_note": note})
+            verdict = replace(verdict, staff_note=note)
+        if run.end is End.ERROR and (remark := hint(f"{run.error_name}: {run.error_message}", self._limits)):
+            verdict = replace(verdict, message=f"{verdict.message} {remark}")
         self._verdicts.append(verdict)
 
     async def _examine(self, cell: PaperCell) -> tuple[CellRun, str]:
@@ -223,8 +251,9 @@ class _Session:
     async def _guarded(
         self, source: str, *, silent: bool = False, expressions: Mapping[str, str] | None = None
     ) -> CellRun:
+        timeout, grace = self._times()
         work = asyncio.create_task(
-            self._examiner.run(source, timeout=self._left(), silent=silent, expressions=expressions)
+            self._examiner.run(source, timeout=timeout, grace=grace, silent=silent, expressions=expressions)
         )
         if not self._candidate.death.done():
             await asyncio.wait({work, self._candidate.death}, return_when=asyncio.FIRST_COMPLETED)
@@ -233,8 +262,10 @@ class _Session:
         return await work
 
     def _cause(self, run: CellRun | None = None) -> str:
+        if self._candidate.exceeded:
+            return too_much(self._candidate.exceeded, self._limits)
         if run is not None and run.flooding:
-            return _TOO_MUCH
+            return too_much(run.flooding, self._limits)
         if run is not None and run.overdue:
             return f"it did not end within {self._limits.cell_timeout:g} s and could not be interrupted"
         code = self._candidate.death.result()
@@ -286,14 +317,19 @@ def _place(position: int, cell: PaperCell) -> str:
     return f"{position} ('{cell.grade_id}')" if cell.grade_id else str(position)
 
 
-def _trouble(cell: PaperCell, position: int, run: CellRun) -> Trouble:
+def _trouble(cell: PaperCell, position: int, run: CellRun, limits: Limits) -> Trouble:
     bound: frozenset[str] = frozenset()
     if len(cell.source) <= _MAX_READABLE_CHARACTERS:
         with contextlib.suppress(SyntaxError):
             bound = names(cell.source).bound
     error = ": ".join(filter(None, [run.error_name, run.error_message]))
-    what = {End.TIMEOUT: f"was stopped after {run.seconds:.0f} s", End.FLOOD: f"was stopped: {_TOO_MUCH}"}
-    return Trouble(cell.grade_id, bound, f"Cell {_place(position, cell)} {what.get(run.end, f'ended with {error}')}.")
+    what = f"ended with {error}"
+    remark = hint(error, limits)
+    if run.end is End.TIMEOUT:
+        what = f"was stopped after {run.seconds:.0f} s"
+    elif run.flooding:
+        what = f"was stopped: {too_much(run.flooding, limits)}"
+    return Trouble(cell.grade_id, bound, " ".join(filter(None, [f"Cell {_place(position, cell)} {what}.", remark])))
 
 
 def _numbered(output: dict[str, Any], count: int) -> dict[str, Any]:
@@ -309,23 +345,37 @@ def _started(kernel: Kernel | BaseException) -> Kernel:
 def _environment(home: Path, conditions: Conditions, extra: Mapping[str, str]) -> dict[str, str]:
     """Give a kernel's whole environment; of the grader's own only where programs are and which language they speak."""
     inherited = {name: os.environ[name] for name in ("PATH", "LANG", "LC_ALL", "TZ") if name in os.environ}
-    return {**inherited, "HOME": str(home), "TMPDIR": str(home), **conditions.environment, **extra}
+    return {
+        **inherited,
+        "HOME": str(home),
+        "TMPDIR": str(home),
+        "IPYTHONDIR": f"{home}/.ipython",
+        **conditions.environment,
+        **extra,
+    }
 
 
 def _policy(who: str, folders: Mapping[str, Path], limits: Limits, conditions: Conditions) -> Policy | None:
     """
     Give a kernel's sandbox.
 
-    Each kernel may write into its folder, the folder of its sockets and the exchange; the examiner also finds the
-    candidate's sockets, and its key.
+    Each kernel may write into its folder, and make sockets in that of its connection; the examiner also finds the
+    candidate's sockets, and its key, and makes the sockets at which the candidate calls it.
     """
     if conditions.readable is None:
         return None
-    others = [folders["candidate-connection"]] if who == "examiner" else []
+    readable, sockets = {
+        "candidate": ([*conditions.candidate_readable, folders["line"]], []),
+        "examiner": ([*conditions.examiner_readable, folders["candidate-connection"]], [folders["line"]]),
+    }[who]
     return Policy(
-        readable=(*conditions.readable, *map(str, others)),
-        writable=tuple(str(folders[name]) for name in (who, f"{who}-connection", "exchange")),
+        readable=(*conditions.readable, *map(str, readable)),
+        writable=(str(folders[who]),),
+        sockets=tuple(map(str, [folders[f"{who}-connection"], *sockets])),
         memory=int(limits.memory_limit * _MEBIBYTE),
+        processes=int(limits.process_limit),
+        file_size=int(limits.file_limit * _MEBIBYTE),
+        folder_size=int(limits.folder_limit * _MEBIBYTE),
     )
 
 
@@ -333,11 +383,9 @@ def _policy(who: str, folders: Mapping[str, Path], limits: Limits, conditions: C
 def _folders(files: str) -> Iterator[dict[str, Path]]:
     """Make a session's folders; short of path, because a socket's path may have 107 characters."""
     root = Path(tempfile.mkdtemp(prefix="p-", dir=shared_server().workplace if can_fork() else None))
+    names = ("candidate", "examiner", "line", "candidate-connection", "examiner-connection")
+    folders = {name: root / name for name in names}
     try:
-        folders = {
-            name: root / name
-            for name in ("candidate", "examiner", "exchange", "candidate-connection", "examiner-connection")
-        }
         for folder in folders.values():
             folder.mkdir(mode=0o700)
         if files:
@@ -347,4 +395,6 @@ def _folders(files: str) -> Iterator[dict[str, Path]]:
                 )
         yield folders
     finally:
+        for folder in folders.values():
+            folder.chmod(0o700)  # a kernel may have taken the right to remove what is in it
         shutil.rmtree(root, ignore_errors=True)

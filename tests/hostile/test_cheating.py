@@ -187,17 +187,6 @@ LYING_OBJECTS = {
     ),
 }
 
-KNOWN = {
-    "a subclass with an evaluate of its own": "a model that does not cross by value is asked by reference, "
-    "so that a test which calls its evaluate believes what the student's class says",
-}
-
-
-def known(name: str) -> object:
-    """An attack's name, marked where it is known to succeed."""
-    return pytest.param(name, marks=pytest.mark.xfail(strict=True, reason=KNOWN[name])) if name in KNOWN else name
-
-
 ALL = (IN_THE_SHELL, IN_THE_LIBRARIES, LYING_OBJECTS)
 # These fail in an ordinary kernel too.
 HARMLESS_ANYWAY = {"right only the first time", "exit in a call"}
@@ -234,7 +223,7 @@ def lying_objects(confined):
     return commit(LYING_OBJECTS, confined)
 
 
-@pytest.mark.parametrize("name", [known(name) for name in LYING_OBJECTS])
+@pytest.mark.parametrize("name", LYING_OBJECTS)
 def test_no_point_for_an_object_that_lies(name, lying_objects):
     assert lying_objects[name].score == 0
 
@@ -323,7 +312,7 @@ def models(confined):
     return commit(MODELS, confined)
 
 
-@pytest.mark.parametrize("name", [known(name) for name in MODELS])
+@pytest.mark.parametrize("name", MODELS)
 def test_no_point_for_a_model_that_lies(name, models):
     assert models[name].score == 0
     assert models[name].outcome in {Outcome.ERROR, Outcome.FAILED}

@@ -52,9 +52,11 @@ class Place:
         return Policy(
             (*default_readable(), str(self.root / "given")),
             (str(self.root / "work"),),
+            (str(self.root / "sockets"),),
             memory=256 * 2**20,
             processes=40,
             file_size=2**20,
+            folder_size=8 * 2**20,
             open_files=64,
             layers=frozenset(layers),
         )
@@ -95,7 +97,7 @@ class Place:
 @pytest.fixture
 def place(tmp_path: Path) -> Place:
     """A folder with a secret."""
-    for name in ("work", "given"):
+    for name in ("work", "given", "sockets"):
         (tmp_path / name).mkdir()
     (tmp_path / "given" / "data").write_text("given", encoding="ascii")
     (tmp_path / "secret").write_text("secret", encoding="ascii")
@@ -136,6 +138,26 @@ for _ in range(400):
         os._exit(0)
 """
 
+FILL = "[Path(f'part{number}').write_bytes(bytes(2**20)) for number in range(9)]"
+FILL_UNSEEN = """
+held = []
+for _ in range(9):
+    held.append(open('part', 'wb', buffering=0))
+    Path('part').unlink()
+    held[-1].write(bytes(2**20))
+    assert os.fstat(held[-1].fileno()).st_size == 2**20
+"""
+MULTIPLY = "[Path(str(number)).touch() for number in range(2100)]"
+CALL = "import ctypes; assert ctypes.CDLL(None, use_errno=True).{} != -1"
+CLONE = """
+import ctypes
+number = {'x86_64': 56, 'aarch64': 220}[os.uname().machine]
+child = ctypes.CDLL(None).syscall(number, 0x08000000 | signal.SIGCHLD, 0, 0, 0, 0)
+if child == 0:
+    os._exit(0)
+assert child > 0
+"""
+
 FORBIDDEN = [
     # The layer, what else must be there for it to mean something, and what it forbids.
     pytest.param("namespaces", (), CONNECT, id="namespaces-tcp"),
@@ -154,10 +176,15 @@ FORBIDDEN = [
     pytest.param("view", ("namespaces",), "Path('../new').write_text('x')", id="view-make"),
     pytest.param("view", ("namespaces",), CONNECT_IN_FOLDER, id="view-socket"),
     pytest.param("view", ("namespaces", "landlock"), CONNECT_IN_FOLDER, id="view-socket-that-landlock-leaves"),
+    pytest.param("view", ("namespaces",), FILL, id="view-much-in-all-files"),
+    pytest.param("view", ("namespaces",), FILL_UNSEEN, id="view-much-in-files-without-a-name"),
+    pytest.param("view", ("namespaces",), MULTIPLY, id="view-many-files"),
     pytest.param("landlock", (), "Path('../secret').read_text()", id="landlock-read"),
     pytest.param("landlock", (), "assert 'secret' in os.listdir('..')", id="landlock-list"),
     pytest.param("landlock", (), "Path('../given/data').write_text('x')", id="landlock-write"),
     pytest.param("landlock", (), "Path('../given/data').unlink()", id="landlock-remove"),
+    pytest.param("landlock", (), "Path('../sockets/file').touch()", id="landlock-file-among-sockets"),
+    pytest.param("landlock", (), "Path('../sockets/folder').mkdir()", id="landlock-folder-among-sockets"),
     pytest.param("landlock", (), "Path('../new').write_text('x')", id="landlock-make"),
     pytest.param("landlock", (), "Path('here').touch(); os.link('here', '../there')", id="landlock-link"),
     pytest.param("landlock", (), "os.truncate('../given/data', 1)", id="landlock-truncate", marks=needs_landlock(3)),
@@ -171,6 +198,12 @@ FORBIDDEN = [
         "assert ctypes.CDLL(None).mount(b'x', os.fsencode(os.getcwd()), b'tmpfs', 0, None) == 0",
         id="privileges-mount",
     ),
+    pytest.param("calls", (), "os.memfd_create('hidden')", id="calls-file-of-memory"),
+    pytest.param("calls", (), CALL.format("shmget(0, 4096, 0o1600)"), id="calls-segment-of-memory"),
+    pytest.param("calls", (), CALL.format("msgget(0, 0o1600)"), id="calls-queue"),
+    pytest.param("calls", (), CALL.format("ptrace(0, 0, 0, 0)"), id="calls-tracing"),
+    pytest.param("calls", ("namespaces",), CALL.format("unshare(0x08000000)"), id="calls-namespace"),
+    pytest.param("calls", ("namespaces",), CLONE, id="calls-clone"),
 ]
 
 

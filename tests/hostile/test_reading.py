@@ -35,7 +35,7 @@ def of_others(name):
 ELSEWHERE = {
     # Everything that the grader keeps beside this session's own folders.
     "the folders beside one's own": Attack(
-        "loot = attempt(lambda: set(os.listdir('..')) - {'candidate', 'candidate-connection', 'exchange'})"
+        "loot = attempt(lambda: set(os.listdir('..')) - {'candidate', 'candidate-connection', 'line'})"
     ),
     "the examiner's connection file and key": Attack(
         "loot = attempt(lambda: open('../examiner-connection/kernel.json').read())"

@@ -16,7 +16,7 @@ from jupyter_client.manager import start_new_kernel
 
 from autograder.kernels import provisioner
 from autograder.kernels.kernel import End, Kernel, KernelError
-from autograder.kernels.outputs import MAX_CHARACTERS
+from autograder.kernels.outputs import Talk
 from autograder.kernels.process import ForkServer, ForkServerError
 from autograder.kernels.server import Request
 from tests.kernel.conftest import printed, wait_until_gone
@@ -180,8 +180,8 @@ def test_a_cell_that_says_too_much_is_stopped_and_the_kernel_goes_on(run_cells):
 
     flood, after = run_cells(source, "print('after')", timeout=60)
 
-    assert (flood.end, flood.flooding, flood.overdue) == (End.FLOOD, True, False)
-    assert sum(len(output["text"]) for output in flood.outputs if "text" in output) < MAX_CHARACTERS + 200
+    assert (flood.end, flood.flooding, flood.overdue) == (End.FLOOD, "characters", False)
+    assert sum(len(output["text"]) for output in flood.outputs if "text" in output) < Talk.characters + 200
     assert any("left out" in output.get("text", "") for output in flood.outputs)
     assert printed(after) == "after\n"
 
