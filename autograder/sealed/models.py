@@ -21,6 +21,8 @@ _COMPILE_PARTS = ("optimizer", "loss", "metrics", "loss_weights", "weighted_metr
 # Keras's own marks for plain things inside a configuration.
 _PLAIN_MARKS = frozenset({"__keras_tensor__", "__tensor__", "__numpy__", "__ellipsis__", "__slice__", "__bytes__"})
 _REFUSED = frozenset({"Lambda", "TFSMLayer", "TorchModuleWrapper", "FlaxLayer", "JaxLayer", "ExportArchive"})
+# Keras takes the longer for each layer, the more there are: a minute for two thousand.
+_MAX_LAYERS = 1000
 _MODULES = (
     "keras",
     "keras.layers",
@@ -82,8 +84,10 @@ def from_parts(kind: str, parts: Any) -> object:
     import tensorflow as tf
 
     if kind == "tensor":
-        return tf.constant(parts)
-    array, trainable, name = parts
+        return tf.constant(_exact(parts, np.ndarray))
+    array, trainable, name = _exact(parts, tuple)
+    # Anything else would be made into an array first: a range of a million million numbers, for instance.
+    _exact(array, np.ndarray), _exact(trainable, bool), _exact(name, str)
     if kind == "variable":
         return tf.Variable(array, trainable=trainable, name=name, dtype=array.dtype)
     return keras.Variable(array, trainable=trainable, name=name, dtype=array.dtype.name)
@@ -140,7 +144,7 @@ def _model_parts(model: Any) -> tuple[str | None, object]:
         "registered_name": None,
         "build_config": _serialized(model.get_build_config),
     }
-    if config["config"] is None or not _is_keras_own(config):
+    if config["config"] is None or not _is_keras_own(config) or _count_layers(config) > _MAX_LAYERS:
         return None, None
     compiled = _serialized(model.get_compile_config) or {}
     # The live one: its learning rate may have been set after compile, of which the configuration knows nothing.
@@ -173,14 +177,17 @@ def _model_from_parts(
 
     check(config)
     check(compiled)
-    model = keras.saving.deserialize_keras_object(config, safe_mode=True)
-    if type(model) not in _model_classes():
-        raise ModelTransferError("not a Sequential or Functional model")
+    if not _exact(compiled, dict).keys() <= set(_COMPILE_PARTS):
+        raise ModelTransferError("compile settings that do not cross")
+    if _count_layers(config) > _MAX_LAYERS:
+        raise ModelTransferError(f"more than {_MAX_LAYERS} layers")
+    shapes = [_exact(weight, np.ndarray).shape for weight in _exact(weights, list)]
+    model = _build(config, shapes)
     if weights:
         model.set_weights(weights)
     # A layer comes after the model that holds it, whose flag would overrule its own.
     for layer, flag in zip(model._flatten_layers(), trainable, strict=True):
-        layer.trainable = flag
+        layer.trainable = _exact(flag, bool)
         # Layers that compute something from their weights once, Normalization for instance, do it here.
         finalize = getattr(layer, "finalize_state", None)
         if finalize is not None and getattr(layer, "built", False):
@@ -188,6 +195,36 @@ def _model_from_parts(
     if is_compiled:
         model.compile(**{name: keras.saving.deserialize_keras_object(part) for name, part in compiled.items()})
     return model
+
+
+def _build(config: Any, shapes: list[tuple[int, ...]]) -> Any:
+    """Make a model whose weights have these shapes; of another one none are made, however many it asks for."""
+    import keras
+
+    with keras.StatelessScope() as scope:
+        # In such a scope a weight is made only when the scope ends, and none if it says so.
+        scope.initialize_variables = False
+        model = keras.saving.deserialize_keras_object(config, safe_mode=True)
+        if type(model) not in _model_classes():
+            raise ModelTransferError("not a Sequential or Functional model")
+        if [tuple(weight.shape) for weight in model.weights] != shapes:
+            raise ModelTransferError("weights that are not this model's")
+        scope.initialize_variables = True
+    return model
+
+
+def _count_layers(config: object) -> int:
+    """Count the layers of a model and of the models in it."""
+    if isinstance(config, dict):
+        here = config.get("layers")
+        return sum(map(_count_layers, config.values()), len(here) if isinstance(here, list | tuple) else 0)
+    return sum(map(_count_layers, config)) if isinstance(config, list | tuple) else 0
+
+
+def _exact(value: Any, kind: type) -> Any:
+    if type(value) is not kind:
+        raise ModelTransferError(f"a {kind.__name__} expected")
+    return value
 
 
 def _history_from_parts(history: Any, epoch: Any, params: Any) -> object:
