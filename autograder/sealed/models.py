@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -21,8 +21,9 @@ _COMPILE_PARTS = ("optimizer", "loss", "metrics", "loss_weights", "weighted_metr
 # Keras's own marks for plain things inside a configuration.
 _PLAIN_MARKS = frozenset({"__keras_tensor__", "__tensor__", "__numpy__", "__ellipsis__", "__slice__", "__bytes__"})
 _REFUSED = frozenset({"Lambda", "TFSMLayer", "TorchModuleWrapper", "FlaxLayer", "JaxLayer", "ExportArchive"})
-# Keras takes the longer for each layer, the more there are: a minute for two thousand.
 _MAX_LAYERS = 1000
+# To rebuild a Sequential takes Keras the longer for each layer, the more there are: 5 s for these.
+_MAX_LAYERS_IN_A_ROW = 200
 _MODULES = (
     "keras",
     "keras.layers",
@@ -144,7 +145,7 @@ def _model_parts(model: Any) -> tuple[str | None, object]:
         "registered_name": None,
         "build_config": _serialized(model.get_build_config),
     }
-    if config["config"] is None or not _is_keras_own(config) or _count_layers(config) > _MAX_LAYERS:
+    if config["config"] is None or not _is_keras_own(config) or not _can_be_rebuilt(config):
         return None, None
     compiled = _serialized(model.get_compile_config) or {}
     # The live one: its learning rate may have been set after compile, of which the configuration knows nothing.
@@ -179,8 +180,8 @@ def _model_from_parts(
     check(compiled)
     if not _exact(compiled, dict).keys() <= set(_COMPILE_PARTS):
         raise ModelTransferError("compile settings that do not cross")
-    if _count_layers(config) > _MAX_LAYERS:
-        raise ModelTransferError(f"more than {_MAX_LAYERS} layers")
+    if not _can_be_rebuilt(config):
+        raise ModelTransferError("a model with too many layers, or with a state")
     shapes = [_exact(weight, np.ndarray).shape for weight in _exact(weights, list)]
     model = _build(config, shapes)
     if weights:
@@ -200,25 +201,42 @@ def _model_from_parts(
 def _build(config: Any, shapes: list[tuple[int, ...]]) -> Any:
     """Make a model whose weights have these shapes; of another one none are made, however many it asks for."""
     import keras
+    from keras.src.backend.common import global_state, variables
 
-    with keras.StatelessScope() as scope:
-        # In such a scope a weight is made only when the scope ends, and none if it says so.
-        scope.initialize_variables = False
-        model = keras.saving.deserialize_keras_object(config, safe_mode=True)
-        if type(model) not in _model_classes():
-            raise ModelTransferError("not a Sequential or Functional model")
-        if [tuple(weight.shape) for weight in model.weights] != shapes:
-            raise ModelTransferError("weights that are not this model's")
-        scope.initialize_variables = True
+    # In such a scope weights are only noted, to be made later.
+    with keras.StatelessScope(initialize_variables=False):
+        try:
+            model = keras.saving.deserialize_keras_object(config, safe_mode=True)
+            if type(model) not in _model_classes():
+                raise ModelTransferError("not a Sequential or Functional model")
+            if shapes != [tuple(weight.shape) for weight in model.weights]:
+                raise ModelTransferError("weights that are not this model's")
+        except BaseException:
+            # Else the next model would make them.
+            global_state.set_global_attribute("uninitialized_variables", [])
+            raise
+    variables.initialize_all_variables()
     return model
 
 
-def _count_layers(config: object) -> int:
-    """Count the layers of a model and of the models in it."""
+def _can_be_rebuilt(config: object) -> bool:
+    """Tell whether Keras rebuilds the model in seconds, and can note its weights before it makes them."""
+    parts = list(_dicts(config))
+    layers = [each for each in parts if isinstance(each.get("layers"), list | tuple)]
+    return (
+        sum(len(each["layers"]) for each in layers) <= _MAX_LAYERS
+        and all(len(each["layers"]) <= _MAX_LAYERS_IN_A_ROW for each in layers if "input_layers" not in each)
+        # The state of a recurrent layer is made at once.
+        and not any(each.get("stateful") for each in parts)
+    )
+
+
+def _dicts(config: object) -> Iterator[dict[Any, Any]]:
     if isinstance(config, dict):
-        here = config.get("layers")
-        return sum(map(_count_layers, config.values()), len(here) if isinstance(here, list | tuple) else 0)
-    return sum(map(_count_layers, config)) if isinstance(config, list | tuple) else 0
+        yield config
+    if isinstance(config, dict | list | tuple):
+        for part in config.values() if isinstance(config, dict) else config:
+            yield from _dicts(part)
 
 
 def _exact(value: Any, kind: type) -> Any:

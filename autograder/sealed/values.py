@@ -375,7 +375,7 @@ def _import(name: str) -> ModuleType:
         or not all(map(str.isidentifier, parts))
         or importlib.util.find_spec(parts[0]) is None
     ):
-        msg = f"the module {name!r} is not one of the course's environment"
+        msg = f"the module {name[:50]!r} is not one of the course's environment"
         raise ValueTransferError(msg)
     return importlib.import_module(name)
 
