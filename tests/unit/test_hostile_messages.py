@@ -63,12 +63,12 @@ def test_nothing_but_a_display_can_be_updated_whatever_its_message_says(kind):
 
 @pytest.mark.parametrize("text", ["x" * 100, "\U0001f600" * 100], ids=["letters", "pictures"])
 def test_text_that_comes_in_many_pieces_is_put_together_soon(text):
-    begin = time.perf_counter()
+    begin = time.process_time()
 
     items = taken(*[("stream", {"name": "stdout", "text": text})] * 17_000)
 
     assert items == [{"output_type": "stream", "name": "stdout", "text": text * 17_000}]
-    assert time.perf_counter() - begin < 2
+    assert time.process_time() - begin < 2
 
 
 def test_numbers_of_thousands_of_digits_count_for_as_many_characters():

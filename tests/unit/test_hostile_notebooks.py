@@ -6,11 +6,13 @@ import gzip
 import json
 import os
 import time
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from autograder import selfcheck
 from autograder.build import release_notebook
 from autograder.gradebook import GradebookError, submission_time
 from autograder.names import names
@@ -259,20 +261,20 @@ def test_a_file_that_would_fill_the_memory_with_lists_is_refused_before_they_are
 
 
 def test_a_hundred_thousand_cells_are_refused_and_soon():
-    begin = time.perf_counter()
+    begin = time.process_time()
 
     assert f"at most {MAX_CELLS:,}" in told(parse_submission, notebook(*[CODE] * 100_000))
-    assert time.perf_counter() - begin < 5
+    assert time.process_time() - begin < 5
 
 
 def test_as_many_cells_as_there_may_be_all_claiming_one_name_are_laid_into_the_master_soon():
     claim = {**CODE, "metadata": {"nbgrader": {"grade_id": "double"}}}
-    begin = time.perf_counter()
+    begin = time.process_time()
 
     paper = paper_of(parse_submission(notebook(*[claim] * MAX_CELLS), "a"))
 
     assert_the_instructors_is_the_instructors(paper)
-    assert time.perf_counter() - begin < 5
+    assert time.process_time() - begin < 5
 
 
 # What is no file
@@ -320,6 +322,44 @@ def test_a_submission_that_is_a_link_is_refused_for_it_could_lead_to_the_solutio
 
     with pytest.raises(SubmissionError, match=r"^a\.ipynb is a link\. The notebook itself is needed"):
         read_submission(tmp_path / "a.ipynb")
+
+
+# What a self-check is given
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"points": 10**400},
+        {"points": float("nan")},
+        {"points": -1},
+        {"points": "2"},
+        {"grade_id": ["test_double"]},
+        {"grade_id": {"a": 1}},
+        {"grade_id": ""},
+    ],
+    ids=lambda changes: str(changes)[:30],
+)
+def test_a_test_without_proper_points_or_name_is_told_before_anything_runs(tmp_path, changes):
+    release = json.loads(json.dumps(RELEASE))
+    release["cells"][3]["metadata"]["nbgrader"].update(changes)
+    path = tmp_path / "a.ipynb"
+    path.write_text(json.dumps(release), encoding="utf-8")
+
+    with pytest.raises(NotebookError, match="a test has lost its points or name"):
+        selfcheck.check(path)
+
+
+@pytest.mark.parametrize("noted", ["broken", [], 7, {"checksum": "a", "grade_id": 7, "locked": True}], ids=str)
+def test_metadata_of_any_kind_are_no_obstacle_to_the_report_of_a_self_check(noted):
+    release = json.loads(json.dumps(RELEASE))
+    release["cells"][1]["metadata"]["nbgrader"] = noted
+    checked = parse_notebook(json.dumps(release), name="a")
+
+    report = selfcheck.judge(Path("a"), checked, [None] * len(checked.cells), timeout=1, seconds=1)
+
+    assert [finding.verdict.grade_id for finding in report.findings] == ["test_double", "why"]
+    assert report.warnings == ()
 
 
 # When it was handed in
@@ -374,7 +414,7 @@ def test_of_any_text_the_names_are_found_or_it_is_a_syntax_error(source):
     ids=["functions-within-functions", "more-of-them", "many-functions"],
 )
 def test_the_names_of_the_largest_cells_that_are_looked_at_are_found_soon(source, bound):
-    begin = time.perf_counter()
+    begin = time.process_time()
 
     assert names(source).bound == bound
-    assert time.perf_counter() - begin < 2
+    assert time.process_time() - begin < 2

@@ -43,10 +43,10 @@ def integer(value):
 def refused(message, bounds=BOUNDS):
     """What a refusal says; it came soon, and little memory was used."""
     tracemalloc.start()
-    begin = time.perf_counter()
+    begin = time.process_time()
     with pytest.raises(ValueTransferError) as caught:
         decode(message, RESOLVE, bounds)
-    seconds, (_, peak) = time.perf_counter() - begin, tracemalloc.get_traced_memory()
+    seconds, (_, peak) = time.process_time() - begin, tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert seconds < 5
     assert peak < 64 * 2**20 + 4 * len(message)
@@ -183,10 +183,10 @@ def test_what_a_message_is_refused_for_is_said_in_few_words_whatever_it_holds():
 
 
 def test_a_huge_whole_number_arrives_and_soon():
-    begin = time.perf_counter()
+    begin = time.process_time()
 
     assert decode(forged({"t": "int", "v": "0x" + "f" * 10**6}), RESOLVE).bit_length() == 4 * 10**6
-    assert time.perf_counter() - begin < 1
+    assert time.process_time() - begin < 1
 
 
 scalars = st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats() | st.text(max_size=5)
