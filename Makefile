@@ -22,7 +22,7 @@ export TF_CPP_MIN_LOG_LEVEL := 3
 export TF_ENABLE_ONEDNN_OPTS := 0
 
 .DEFAULT_GOAL := help
-.PHONY: help grade test lint bench release solve lock environment
+.PHONY: help grade test lint bench fuzz release solve lock environment
 
 help:  ## List what there is to make
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,6 +45,9 @@ lint: environment  ## Style, format and types alone
 
 bench: environment  ## Compare the time that grading takes with nbgrader's
 	$(BIN)/python -m benchmarks
+
+fuzz: environment  ## Feed damaged notebooks and values to whatever reads a student's bytes
+	$(BIN)/python -m benchmarks.fuzz
 
 release: environment  ## Write release/ from source/
 	$(BIN)/autograder build

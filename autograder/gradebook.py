@@ -76,6 +76,8 @@ __all__ = [
     "submission_time",
 ]
 
+_LONGEST_TIMESTAMP = 100
+
 # In a MetaData of its own: nbgrader's create_all must neither know nor miss this table.
 _verdicts = Table(
     "autograder_verdicts",
@@ -232,7 +234,13 @@ def submission_time(folder: Path) -> datetime | None:
     """
     path = folder / "timestamp.txt"
     try:
-        written = path.read_text(encoding="utf-8").strip()
+        if not path.is_file() and path.exists():
+            raise ValueError("no ordinary file")
+        with path.open("rb") as file:
+            data = file.read(_LONGEST_TIMESTAMP + 1)
+        if len(data) > _LONGEST_TIMESTAMP:
+            raise ValueError(f"more than {_LONGEST_TIMESTAMP} characters")
+        written = data.decode("utf-8").strip()
         return _utc(_time(written)) if written else None
     except FileNotFoundError:
         return None

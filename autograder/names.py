@@ -5,7 +5,6 @@ from __future__ import annotations
 import builtins
 import re
 import symtable
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from IPython.core.inputtransformer2 import TransformerManager
@@ -57,7 +56,7 @@ def names(source: str) -> Names:
         table = _table(source)
     except SyntaxError:
         table = _table(source, transform=True)
-    tables = list(_with_children(table))
+    tables = _with_children(table)
     bound = {symbol.get_name() for symbol in table.get_symbols() if symbol.is_assigned() or symbol.is_imported()}
     for inner in tables[1:]:
         bound |= {s.get_name() for s in inner.get_symbols() if s.is_declared_global() and s.is_assigned()}
@@ -78,7 +77,9 @@ def _table(source: str, *, transform: bool = False) -> symtable.SymbolTable:
         raise SyntaxError(f"this cell cannot be read: {type(error).__name__}") from error
 
 
-def _with_children(table: symtable.SymbolTable) -> Iterator[symtable.SymbolTable]:
-    yield table
-    for child in table.get_children():
-        yield from _with_children(child)
+def _with_children(table: symtable.SymbolTable) -> list[symtable.SymbolTable]:
+    # Without recursion: functions within functions go deeper than Python's own stack.
+    tables = [table]
+    for found in tables:
+        tables.extend(found.get_children())
+    return tables

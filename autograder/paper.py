@@ -11,6 +11,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import lru_cache
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,14 @@ from nbformat import NotebookNode
 
 from autograder.build import release_notebook
 from autograder.names import names
-from autograder.notebook import NotebookError, nbgrader_metadata, parse_content, read_data
+from autograder.notebook import (
+    NotebookError,
+    nbgrader_metadata,
+    notebook_text,
+    parse_content,
+    parse_notebook,
+    read_data,
+)
 
 CANDIDATE_TAG = "candidate"
 """Tag of an instructor's cell that is dear and of no use to tests: it runs in the candidate alone."""
@@ -151,10 +159,11 @@ def read_submission(path: Path) -> tuple[SubmittedCell, ...]:
     Raises
     ------
     SubmissionError
-        It is not a notebook that can be graded. The message names the file alone, not where it lies.
+        It is not a notebook that can be graded, or not the file itself: a link could lead to a master, with all its
+        solutions. The message names the file alone, not where it lies.
     """
     try:
-        return parse_submission(read_data(path, name=path.name), path.name)
+        return parse_submission(read_data(path, name=path.name, follow=False), path.name)
     except NotebookError as error:
         raise SubmissionError(str(error)) from error
 
@@ -246,6 +255,13 @@ def blank(master: NotebookNode) -> tuple[PaperCell, ...]:
     BuildError
         The master is not as it should be.
     """
+    return _blank(notebook_text(master))
+
+
+# A class hands in the same notebook, whose release takes longer to make than all else of a paper.
+@lru_cache(maxsize=32)
+def _blank(text: str) -> tuple[PaperCell, ...]:
+    master = parse_notebook(text, name="the master")
     released = release_notebook(master)
     shared: set[str] = set()
     helpers: dict[str, frozenset[str]] = {}

@@ -31,6 +31,8 @@ _TERMINAL_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 # A number as a kernel shows it, NumPy's scalars included.
 _NUMBER = re.compile(r"(?:np\.\w+\()?([-+]?[\d.]+(?:e[-+]?\d+)?)\)?", re.I)
 
+_MOST_POINTS = 1e6
+
 _LOOKS = {
     Outcome.PASSED: ("passed", "green"),
     Outcome.PARTIAL: ("in part", "yellow"),
@@ -138,7 +140,7 @@ def check(
     graded = [nbgrader_metadata(cell) for cell in notebook.cells if nbgrader_metadata(cell).get("grade")]
     if not graded:
         raise NotebookError(f"{path} has no tests. Is it the notebook that was handed out?")
-    if not all(isinstance(noted.get("points"), int | float) and noted.get("grade_id") for noted in graded):
+    if not all(_is_number(noted.get("points")) and _is_name(noted.get("grade_id")) for noted in graded):
         raise NotebookError(
             f"{path} is damaged: a test has lost its points or name. Download it again and copy your answers into it."
         )
@@ -312,13 +314,23 @@ def _has_statement(source: str) -> bool:
         return True
 
 
+def _is_number(points: object) -> bool:
+    # Before it is made into one: a whole number can be too large for that.
+    return isinstance(points, int | float) and 0 <= points <= _MOST_POINTS
+
+
+def _is_name(grade_id: object) -> bool:
+    return isinstance(grade_id, str) and grade_id != ""
+
+
 def _changed_tests(notebook: NotebookNode) -> tuple[str, ...]:
     from nbgrader.utils import compute_checksum, is_locked
 
     return tuple(
         f"{cell_label(cell, index)} was changed. It is graded as it was handed out, so what it says here may not count."
         for index, cell in enumerate(notebook.cells)
-        if is_locked(cell)
-        and {"checksum", "grade_id"} <= nbgrader_metadata(cell).keys()
+        if {"checksum", "grade_id"} <= nbgrader_metadata(cell).keys()
+        and _is_name(nbgrader_metadata(cell)["grade_id"])
+        and is_locked(cell)
         and compute_checksum(cell) != nbgrader_metadata(cell)["checksum"]
     )

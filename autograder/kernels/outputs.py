@@ -7,6 +7,7 @@ should have, text that is none, gigabytes. So nothing is taken as it comes, and 
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -47,13 +48,21 @@ class Outputs:
     """
 
     def __init__(self, limit: int = Talk.characters) -> None:
-        self.items: list[dict[str, Any]] = []
         self.weight = 0
         self.messages = 0
+        # The text of a stream as the list of its pieces: joined with each, many small ones would take minutes.
+        self._items: list[dict[str, Any]] = []
         self._limit = limit
         self._cut = False
         self._clear_first = False
         self._displays: dict[str, dict[str, Any]] = {}
+
+    @property
+    def items(self) -> list[dict[str, Any]]:
+        """The outputs so far."""
+        return [
+            {**item, "text": "".join(item["text"])} if item["output_type"] == "stream" else item for item in self._items
+        ]
 
     def pass_over(self) -> None:
         """Count a message that is none of this cell's outputs: they cost time as well."""
@@ -90,10 +99,11 @@ class Outputs:
             if known is not None:
                 known.update(data=output["data"], metadata=output["metadata"])
         else:
-            self._add(output, _display_id(content))
+            # Nothing else can be updated, whatever its message says.
+            self._add(output, _display_id(content) if "data" in output else "")
 
     def _clear(self) -> None:
-        self.items.clear()
+        self._items.clear()
         self._displays.clear()
         self.weight = 0
         self._cut = self._clear_first = False
@@ -102,15 +112,15 @@ class Outputs:
         if not self._cut:
             self._cut = True
             text = f"\nWhat follows was left out: a cell may say {self._limit:,} characters.\n"
-            self.items.append({"output_type": "stream", "name": "stderr", "text": text})
+            self._items.append({"output_type": "stream", "name": "stderr", "text": [text]})
 
     def _add(self, output: dict[str, Any], display_id: str) -> None:
         """Append an output, joining what follows on the same stream."""
-        last = self.items[-1] if self.items else None
+        last = self._items[-1] if self._items else None
         if output["output_type"] == "stream" and last is not None and last.get("name") == output["name"]:
             last["text"] += output["text"]
             return
-        self.items.append(output)
+        self._items.append(output)
         if display_id:
             self._displays[display_id] = output
 
@@ -122,7 +132,7 @@ def clean(text: object) -> str:
 
 def _output(kind: str, content: Mapping[str, Any]) -> dict[str, Any] | None:
     if kind == "stream" and content.get("name") in _STREAMS:
-        return {"output_type": "stream", "name": content["name"], "text": clean(content.get("text"))}
+        return {"output_type": "stream", "name": content["name"], "text": [clean(content.get("text"))]}
     if kind == "error":
         lines = content.get("traceback")
         return {
@@ -153,9 +163,11 @@ def _bundle(data: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _plain(value: Any, depth: int = 0) -> Any:
-    """Copy JSON with clean texts, and nothing where it is deeper than anyone can mean it."""
+    """Copy JSON with clean texts, and nothing where it is deeper than anyone can mean it, or a number that is none."""
     if isinstance(value, str):
         return clean(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
     if depth == _MAX_DEPTH:
         return None
     if isinstance(value, list):
@@ -166,14 +178,14 @@ def _plain(value: Any, depth: int = 0) -> Any:
 
 
 def _weight(value: Any) -> int:
-    """Count the characters of all texts, and one for everything else."""
+    """Count the characters of all texts, about as many as there are digits for whole numbers, and one for the rest."""
     if isinstance(value, str):
         return len(value)
     if isinstance(value, list):
         return sum(map(_weight, value), len(value))
     if isinstance(value, dict):
         return sum(map(_weight, value.values()), sum(map(len, value)))
-    return 1
+    return 1 + value.bit_length() // 3 if isinstance(value, int) else 1
 
 
 def _display_id(content: Mapping[str, Any]) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,9 @@ _COMPILE_PARTS = ("optimizer", "loss", "metrics", "loss_weights", "weighted_metr
 # Keras's own marks for plain things inside a configuration.
 _PLAIN_MARKS = frozenset({"__keras_tensor__", "__tensor__", "__numpy__", "__ellipsis__", "__slice__", "__bytes__"})
 _REFUSED = frozenset({"Lambda", "TFSMLayer", "TorchModuleWrapper", "FlaxLayer", "JaxLayer", "ExportArchive"})
+_MAX_LAYERS = 1000
+# To rebuild a Sequential takes Keras the longer for each layer, the more there are: 5 s for these.
+_MAX_LAYERS_IN_A_ROW = 200
 _MODULES = (
     "keras",
     "keras.layers",
@@ -82,8 +85,10 @@ def from_parts(kind: str, parts: Any) -> object:
     import tensorflow as tf
 
     if kind == "tensor":
-        return tf.constant(parts)
-    array, trainable, name = parts
+        return tf.constant(_exact(parts, np.ndarray))
+    array, trainable, name = _exact(parts, tuple)
+    # Anything else would be made into an array first: a range of a million million numbers, for instance.
+    _exact(array, np.ndarray), _exact(trainable, bool), _exact(name, str)
     if kind == "variable":
         return tf.Variable(array, trainable=trainable, name=name, dtype=array.dtype)
     return keras.Variable(array, trainable=trainable, name=name, dtype=array.dtype.name)
@@ -140,7 +145,7 @@ def _model_parts(model: Any) -> tuple[str | None, object]:
         "registered_name": None,
         "build_config": _serialized(model.get_build_config),
     }
-    if config["config"] is None or not _is_keras_own(config):
+    if config["config"] is None or not _is_keras_own(config) or not _can_be_rebuilt(config):
         return None, None
     compiled = _serialized(model.get_compile_config) or {}
     # The live one: its learning rate may have been set after compile, of which the configuration knows nothing.
@@ -173,14 +178,17 @@ def _model_from_parts(
 
     check(config)
     check(compiled)
-    model = keras.saving.deserialize_keras_object(config, safe_mode=True)
-    if type(model) not in _model_classes():
-        raise ModelTransferError("not a Sequential or Functional model")
+    if not _exact(compiled, dict).keys() <= set(_COMPILE_PARTS):
+        raise ModelTransferError("compile settings that do not cross")
+    if not _can_be_rebuilt(config):
+        raise ModelTransferError("a model with too many layers, or with a state")
+    shapes = [_exact(weight, np.ndarray).shape for weight in _exact(weights, list)]
+    model = _build(config, shapes)
     if weights:
         model.set_weights(weights)
     # A layer comes after the model that holds it, whose flag would overrule its own.
     for layer, flag in zip(model._flatten_layers(), trainable, strict=True):
-        layer.trainable = flag
+        layer.trainable = _exact(flag, bool)
         # Layers that compute something from their weights once, Normalization for instance, do it here.
         finalize = getattr(layer, "finalize_state", None)
         if finalize is not None and getattr(layer, "built", False):
@@ -188,6 +196,53 @@ def _model_from_parts(
     if is_compiled:
         model.compile(**{name: keras.saving.deserialize_keras_object(part) for name, part in compiled.items()})
     return model
+
+
+def _build(config: Any, shapes: list[tuple[int, ...]]) -> Any:
+    """Make a model whose weights have these shapes; of another one none are made, however many it asks for."""
+    import keras
+    from keras.src.backend.common import global_state, variables
+
+    # In such a scope weights are only noted, to be made later.
+    with keras.StatelessScope(initialize_variables=False):
+        try:
+            model = keras.saving.deserialize_keras_object(config, safe_mode=True)
+            if type(model) not in _model_classes():
+                raise ModelTransferError("not a Sequential or Functional model")
+            if shapes != [tuple(weight.shape) for weight in model.weights]:
+                raise ModelTransferError("weights that are not this model's")
+        except BaseException:
+            # Else the next model would make them.
+            global_state.set_global_attribute("uninitialized_variables", [])
+            raise
+    variables.initialize_all_variables()
+    return model
+
+
+def _can_be_rebuilt(config: object) -> bool:
+    """Tell whether Keras rebuilds the model in seconds, and can note its weights before it makes them."""
+    parts = list(_dicts(config))
+    layers = [each for each in parts if isinstance(each.get("layers"), list | tuple)]
+    return (
+        sum(len(each["layers"]) for each in layers) <= _MAX_LAYERS
+        and all(len(each["layers"]) <= _MAX_LAYERS_IN_A_ROW for each in layers if "input_layers" not in each)
+        # The state of a recurrent layer is made at once.
+        and not any(each.get("stateful") for each in parts)
+    )
+
+
+def _dicts(config: object) -> Iterator[dict[Any, Any]]:
+    if isinstance(config, dict):
+        yield config
+    if isinstance(config, dict | list | tuple):
+        for part in config.values() if isinstance(config, dict) else config:
+            yield from _dicts(part)
+
+
+def _exact(value: Any, kind: type) -> Any:
+    if type(value) is not kind:
+        raise ModelTransferError(f"a {kind.__name__} expected")
+    return value
 
 
 def _history_from_parts(history: Any, epoch: Any, params: Any) -> object:

@@ -12,9 +12,9 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from autograder.kernels.kernel import CellRun, End
+from autograder.kernels.outputs import clean
 from autograder.paper import PaperCell, State
 from autograder.verdict import CellVerdict, Outcome
 
@@ -64,9 +64,9 @@ def judge(cell: PaperCell, run: CellRun, report: str, answered: Answered) -> Cel
     answered : Answered
         What is known of the answers.
     """
-    facts: dict[str, Any] = json.loads(report) if report else {}
+    facts = _read(report)
     if run.end is End.OK:
-        return _from_number(cell, run, facts["number"]) if facts else _at_fault(cell, run, "it left no report")
+        return _from_number(cell, run, facts[0]) if facts else _at_fault(cell, run, "it left no report")
     missing = [name for name in cell.answers if answered.states.get(name) is State.MISSING]
     if missing and len(missing) == len(cell.answers):
         names = ", ".join(f"'{name}'" for name in missing)
@@ -77,7 +77,22 @@ def judge(cell: PaperCell, run: CellRun, report: str, answered: Answered) -> Cel
         return _nothing(cell, run, Outcome.TIMEOUT, text)
     if run.end is End.DIED:
         return _at_fault(cell, run, "its kernel died")
-    return _nothing(cell, run, *_from_error(cell, run, facts.get("where", ""), answered))
+    return _nothing(cell, run, *_from_error(cell, run, facts[1] if facts else "", answered))
+
+
+def _read(report: str) -> tuple[float | None, str] | None:
+    """Read the number and the place from an examiner's report; None for what is no report."""
+    try:
+        facts = json.loads(report)
+    except (ValueError, RecursionError):
+        return None
+    match facts:
+        case {"number": None | float() | int() as number, "where": str(where)} if not isinstance(number, bool):
+            try:
+                return None if number is None else float(number), clean(where[:_MAX_MESSAGE])
+            except OverflowError:
+                return math.inf, clean(where[:_MAX_MESSAGE])
+    return None
 
 
 def _from_number(cell: PaperCell, run: CellRun, number: float | None) -> CellVerdict:

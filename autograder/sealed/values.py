@@ -15,7 +15,8 @@ import json
 import math
 import struct
 import sys
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
@@ -23,6 +24,7 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 
+from autograder import bounded_json
 from autograder.sealed import models
 
 Node = dict[str, Any]
@@ -35,7 +37,12 @@ _EXTENSION_DTYPES: dict[str, np.dtype[Any]] = {
     name: np.dtype(getattr(ml_dtypes, name)) for name in ("bfloat16", "float8_e4m3fn", "float8_e5m2", "int4", "uint4")
 }
 _SCALAR_TYPES = frozenset({*np.sctypeDict.values(), *(dtype.type for dtype in _EXTENSION_DTYPES.values())})
-_MAX_DIMENSIONS = 32
+_MAX_DIMENSIONS = 64
+_MAX_FIELDS = 1000
+# A node is an object, with a list or two in it.
+_PARTS_OF_A_NODE = 4
+# Of honest keys, hardly two have the same hash. With many that do, each is compared with all before it.
+_MAX_SAME_HASH = 100
 # Importing these does something to the machine or the screen.
 _MODULES_NOT_TO_IMPORT = frozenset({"antigravity", "this", "idlelib", "turtledemo", "site", "webbrowser", "test"})
 
@@ -111,7 +118,7 @@ def decode(message: bytes, resolve: Resolve, bounds: Bounds = BOUNDS) -> Any:
         if magic != _MAGIC or length > min(len(message) - _HEADER.size, bounds.tree):
             raise ValueTransferError("not a value")
         start = _HEADER.size + length
-        tree = json.loads(message[_HEADER.size : start])
+        tree = bounded_json.loads(message[_HEADER.size : start], parts=_PARTS_OF_A_NODE * bounds.nodes)
         return _Reader(memoryview(message)[start:], resolve, bounds).value(tree, 0)
     except ValueTransferError:
         raise
@@ -196,7 +203,7 @@ class _Writer:
         dtype = _dtype_name(value.dtype)
         if dtype is None:
             return self._refer(value)
-        if value.nbytes > self._bounds.size:
+        if _room(value.shape, value.dtype) > self._bounds.size:
             raise ValueTransferError(_too_large(self._bounds))
         return {"t": "array", "d": dtype, "s": list(value.shape), "b": self._block(value.tobytes())}
 
@@ -219,6 +226,7 @@ class _Reader:
         self._resolve = resolve
         self._bounds = bounds
         self._nodes = 0
+        self._read = 0
         self._make: dict[str, Callable[[Node, int], object]] = {
             "none": lambda _node, _depth: None,
             "bool": lambda node, _depth: _exact(node["v"], bool),
@@ -229,8 +237,8 @@ class _Reader:
             "bytes": lambda node, _depth: bytes(self._block(node["b"])),
             "list": self._items,
             "tuple": lambda node, depth: tuple(self._items(node, depth)),
-            "set": lambda node, depth: set(self._items(node, depth)),
-            "frozenset": lambda node, depth: frozenset(self._items(node, depth)),
+            "set": lambda node, depth: set(_hashable(self._items(node, depth))),
+            "frozenset": lambda node, depth: frozenset(_hashable(self._items(node, depth))),
             "range": lambda node, depth: range(*self._items(node, depth)),
             "slice": lambda node, depth: slice(*self._items(node, depth)),
             "ellipsis": lambda _node, _depth: ...,
@@ -256,19 +264,27 @@ class _Reader:
         return [self.value(item, depth + 1) for item in _exact(node["v"], list)]
 
     def _mapping(self, node: Node, depth: int) -> dict[Any, Any]:
-        return {self.value(key, depth + 1): self.value(item, depth + 1) for key, item in _exact(node["v"], list)}
+        pairs = [(self.value(key, depth + 1), self.value(item, depth + 1)) for key, item in _exact(node["v"], list)]
+        _hashable(key for key, _ in pairs)
+        return dict(pairs)
 
     def _block(self, place: list[int]) -> memoryview:
         offset, length = (_exact(number, int) for number in place)
         if min(offset, length) < 0 or offset + length > len(self._blocks):
             raise ValueTransferError("a block of bytes is missing")
+        # Each block is one value's: if many could have the same one, a short message would fill the memory.
+        self._read += length
+        if self._read > len(self._blocks):
+            raise ValueTransferError("a block of bytes stands for several values")
         return self._blocks[offset : offset + length]
 
     def _array(self, node: Node) -> np.ndarray[Any, Any]:
         dtype = _dtype_from_name(node["d"])
         shape = tuple(_exact(size, int) for size in node["s"])
+        if len(shape) > _MAX_DIMENSIONS or min(shape, default=0) < 0 or _room(shape, dtype) > self._bounds.size:
+            raise ValueTransferError("an array of a shape that none can have")
         block = self._block(node["b"])
-        if len(shape) > _MAX_DIMENSIONS or min(shape, default=0) < 0 or math.prod(shape) * dtype.itemsize != len(block):
+        if math.prod(shape) * dtype.itemsize != len(block):
             raise ValueTransferError("an array whose bytes do not fit its shape")
         # A copy: the array is its reader's own, and may be written to.
         return np.frombuffer(block, dtype=np.uint8).copy().view(dtype).reshape(shape)
@@ -279,6 +295,28 @@ def _exact(value: Any, kind: type) -> Any:
         msg = f"{kind.__name__} expected"
         raise ValueTransferError(msg)
     return value
+
+
+def _hashable(keys: Iterable[object]) -> Iterable[object]:
+    """
+    Give keys of which not too many have the same hash.
+
+    Raises
+    ------
+    ValueTransferError
+        They were chosen so that looking them up takes for ever.
+    TypeError
+        One has no hash.
+    """
+    keys = list(keys)
+    if len(keys) > _MAX_SAME_HASH and Counter(map(hash, keys)).most_common(1)[0][1] > _MAX_SAME_HASH:
+        raise ValueTransferError("keys that cannot be told apart")
+    return keys
+
+
+def _room(shape: tuple[int, ...], dtype: np.dtype[Any]) -> int:
+    """Count the bytes of an array; of an empty one, those that it would have if it were not."""
+    return math.prod(max(size, 1) for size in shape) * dtype.itemsize
 
 
 def _dtype_name(dtype: np.dtype[Any]) -> object:
@@ -303,10 +341,17 @@ def _dtype_name(dtype: np.dtype[Any]) -> object:
 def _dtype_from_name(name: object) -> np.dtype[Any]:
     if isinstance(name, str) and name in _EXTENSION_DTYPES:
         return _EXTENSION_DTYPES[name]
+    if isinstance(name, list) and _fields(name) > _MAX_FIELDS:
+        raise ValueTransferError("a dtype with too many fields")
     dtype: np.dtype[Any] = np.lib.format.descr_to_dtype(_tuples(name))
     if dtype.hasobject or dtype.itemsize == 0:
         raise ValueTransferError("a dtype that does not cross")
     return dtype
+
+
+def _fields(descr: list[Any]) -> int:
+    """Count the fields of a structured dtype's description, those of fields included."""
+    return sum(1 + (_fields(field[1]) if isinstance(field[1], list) else 0) for field in descr)
 
 
 def _tuples(descr: object) -> Any:
@@ -330,7 +375,7 @@ def _import(name: str) -> ModuleType:
         or not all(map(str.isidentifier, parts))
         or importlib.util.find_spec(parts[0]) is None
     ):
-        msg = f"the module {name!r} is not one of the course's environment"
+        msg = f"the module {name[:50]!r} is not one of the course's environment"
         raise ValueTransferError(msg)
     return importlib.import_module(name)
 
