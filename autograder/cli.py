@@ -197,8 +197,10 @@ def grade(
     """Mark what is in `submitted/`; a second call goes on where the first one stopped."""
     from autograder.kernels.process import shared_server
     from autograder.submitted import find_submissions, preload
+    from autograder.temporary import sweep
 
     _leave_at_once_when_interrupted()
+    sweep()
     course = _course(context)
     submissions = find_submissions(course, course.select(names or ()), student)
     if not submissions:
@@ -330,8 +332,8 @@ def _leave_at_once_when_interrupted() -> None:
     """
     On Ctrl-C: leave at once, from here to the end of the process; the fork server and its kernels end with it.
 
-    A handler of our own, since Python's exception is lost when it comes up in a callback or a destructor. It writes past
-    Python's buffers, which may be in the middle of something.
+    A handler of our own, since Python's exception is lost when it comes up in a callback or a destructor. It writes
+    past Python's buffers, which may be in the middle of something.
     """
 
     def leave(_signal: int, _frame: object) -> None:

@@ -7,19 +7,17 @@ import contextlib
 import json
 import os
 import select
-import shutil
 import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from types import TracebackType
 
 from autograder.errors import AutograderError
 from autograder.kernels.server import Request
+from autograder.temporary import HeldFolder
 
 KERNEL_MODULES = (
     "ipykernel.kernelapp",
@@ -215,8 +213,8 @@ class ForkServer:
 
     def __init__(self, modules: Sequence[str] = DEFAULT_MODULES, environment: Mapping[str, str] | None = None) -> None:
         self.modules = tuple(modules)
-        self._folder = Path(tempfile.mkdtemp(prefix="autograder-"))
-        self.workplace = Path(tempfile.mkdtemp(prefix="papers-"))
+        self._held = HeldFolder("autograder-"), HeldFolder("papers-")
+        self._folder, self.workplace = (held.path for held in self._held)
         self._address = str(self._folder / "fork.sock")
         self._log = self._folder / "server.log"
         listener = socket.socket(socket.AF_UNIX)
@@ -293,8 +291,8 @@ class ForkServer:
             self._process.stdin.close()
         self._process.wait()
         # The server has removed them already, unless it was killed.
-        for folder in (self._folder, self.workplace):
-            shutil.rmtree(folder, ignore_errors=True)
+        for held in self._held:
+            held.remove()
 
     def __enter__(self) -> ForkServer:
         return self
