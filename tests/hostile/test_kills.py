@@ -242,8 +242,10 @@ def test_no_kill_at_any_moment_loses_doubles_or_tears_a_verdict(
         printed = kept.printed()
 
         if target.ends_the_run:
-            assert target.signum != signal.SIGINT or not before or code in {0, 130}, (situation, code, printed)
-            assert code != 130 or not before or "goes on where this one stopped" in printed, (situation, printed)
+            # Before and after its work, when Python itself begins and ends, there is nothing to tell.
+            if target.signum == signal.SIGINT and before and "Scores" not in printed:
+                assert code == 130, (situation, code, printed)
+                assert "goes on where this one stopped" in printed, (situation, printed)
             assert kept.grade() == 0, (situation, kept.printed())
             again = kept.told("kept")
             assert before <= again, situation
