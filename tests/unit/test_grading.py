@@ -194,8 +194,12 @@ def truncate(path: Path) -> None:
 
 
 def scribble(path: Path) -> None:
+    """Damage a page that a run does not come to before it records something."""
+    with closing(sqlite3.connect(path)) as connection:
+        (page,) = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'student'").fetchone()
+        (size,) = connection.execute("PRAGMA page_size").fetchone()
     content = bytearray(path.read_bytes())
-    content[8192:40960] = b"x" * 32768
+    content[(page - 1) * size : page * size] = b"x" * size
     path.write_bytes(content)
 
 
