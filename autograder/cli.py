@@ -336,7 +336,11 @@ def _leave_at_once_when_interrupted() -> None:
     past Python's buffers, which may be in the middle of something.
     """
 
+    grader = os.getpid()
+
     def leave(_signal: int, _frame: object) -> None:
+        if os.getpid() != grader:
+            os._exit(_INTERRUPTED)  # a fork, in which a layer of the sandbox is tried
         with contextlib.suppress(OSError):
             os.write(2, f"\nInterrupted. {_GOES_ON}\n".encode())
         if console.is_terminal:
