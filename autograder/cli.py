@@ -335,7 +335,6 @@ def _leave_at_once_when_interrupted() -> None:
     A handler of our own, since Python's exception is lost when it comes up in a callback or a destructor. It writes
     past Python's buffers, which may be in the middle of something.
     """
-
     grader = os.getpid()
 
     def leave(_signal: int, _frame: object) -> None:
