@@ -7,18 +7,23 @@ write checksums. What they would pass in silence, or report without naming the c
 
 from __future__ import annotations
 
+import contextlib
 import copy
+import glob
 import math
 import os
+import platform
 import re
 import symtable
-import tempfile
 from collections import Counter
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+import psutil
+
 from autograder.course import CourseError
+from autograder.errors import UnwritableError
 from autograder.notebook import NotebookError, cell_label, nbgrader_metadata, notebook_text, read_notebook
 
 if TYPE_CHECKING:
@@ -207,19 +212,43 @@ def supporting_files(assignment: Assignment) -> Iterator[tuple[str, Path]]:
 
 
 def write_file(path: Path, data: bytes) -> None:
-    """Put a file in place at once: whoever reads it meanwhile finds the old one or the new one, never a half."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".", delete=False) as file:
-        file.write(data)
+    """
+    Put a file in place at once: whoever reads it meanwhile finds the old one or the new one, never a half.
+
+    What an earlier process left of the same file when it was killed goes.
+
+    Raises
+    ------
+    UnwritableError
+        When it cannot be written; the old one is then as it was.
+    """
     try:
-        # A temporary file is its owner's alone; this one is as readable as any that the owner makes.
-        mask = os.umask(0)
-        os.umask(mask)
-        os.chmod(file.name, 0o666 & ~mask)  # noqa: PTH101
-        os.replace(file.name, path)  # noqa: PTH105
-    except OSError:
-        os.unlink(file.name)  # noqa: PTH108
-        raise
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _remove_halves(path)
+        with _half(path).open("wb") as file:
+            file.write(data)
+        _half(path).replace(path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            _half(path).unlink()
+        raise UnwritableError(path, error) from error
+
+
+# Not a file of the same name elsewhere: it is to be moved into place, which needs the same disk.
+_HALF = "part"
+
+
+def _half(path: Path) -> Path:
+    """Name the file that is written first; each process has its own."""
+    return path.with_name(f".{path.name}.{platform.node()}.{os.getpid()}.{_HALF}")
+
+
+def _remove_halves(path: Path) -> None:
+    """Remove what processes of this machine that are gone have left."""
+    for left in path.parent.glob(f".{glob.escape(path.name)}.{glob.escape(platform.node())}.*.{_HALF}"):
+        pid = left.suffixes[-2].removeprefix(".")
+        if pid.isdigit() and not psutil.pid_exists(int(pid)):
+            left.unlink()
 
 
 def read_master(path: Path) -> NotebookNode:

@@ -39,6 +39,8 @@ _RUN_FILE = "run.json"
 _WRONG_USAGE = 2
 _SANDBOXES = {True: "strict", False: "off: submissions ran with the rights of whoever graded"}
 _INTERRUPTED = 130
+_GOES_ON = "What is graded is kept; the same command goes on where this one stopped."
+_SHOW_CURSOR = b"\x1b[?25h"
 
 
 class Profile(StrEnum):
@@ -202,6 +204,7 @@ def grade(
     """Mark what is in `submitted/`; a second call goes on where the first one stopped."""
     from autograder.kernels.process import shared_server
     from autograder.submitted import find_submissions, preload
+    from autograder.temporary import sweep
 
     limits = {
         "cell_timeout": cell_timeout,
@@ -214,6 +217,8 @@ def grade(
         "output_limit": output_limit,
         "message_limit": message_limit,
     }
+    _leave_at_once_when_interrupted()
+    sweep()
     course = _course(context)
     submissions = find_submissions(course, course.select(names or ()), student)
     if not submissions:
@@ -238,13 +243,21 @@ def grade(
         pictures=pictures,
     )
     executor = ThreadPoolExecutor(workers)
-    with _interruptible(), _progress(len(submissions)) as tell:
-        verdicts = grade_submissions(course, submissions, settings, executor, force=force, tell=tell)
+    try:
+        with _progress(len(submissions)) as tell:
+            verdicts = grade_submissions(
+                course, submissions, settings, executor, force=force, tell=tell, warn=errors.print
+            )
+    except AutograderError as error:
+        # At once: the papers that are being run would be run to their end for nothing.
+        errors.print(f"{error}\n{_GOES_ON}", style="red")
+        sys.stdout.flush()
+        os._exit(_WRONG_USAGE)
     executor.shutdown()
+    console.print(_summary(verdicts))
     write_file(course.reports / _RUN_FILE, json.dumps(_run_facts(settings, workers), indent=1).encode())
     if json_file is not None:
-        json_file.write_text(json.dumps([_record(verdict) for verdict in verdicts], indent=1, ensure_ascii=False))
-    console.print(_summary(verdicts))
+        _write_records(json_file, verdicts)
     failed = [verdict for verdict in verdicts if verdict.status is Status.FAILED]
     for verdict in failed:
         errors.print("not graded", style="red", end=" ")
@@ -331,26 +344,35 @@ def _run_facts(settings: Any, workers: int) -> dict[str, str]:
     }
 
 
-@contextlib.contextmanager
-def _interruptible() -> Iterator[None]:
+def _leave_at_once_when_interrupted() -> None:
     """
-    On Ctrl-C: leave at once.
+    On Ctrl-C: leave at once, from here to the end of the process; the fork server and its kernels end with it.
 
-    What is recorded is kept, and the fork server ends with this process. A handler of our own, since Python's exception
-    is lost when it comes up in a callback or a destructor.
+    A handler of our own, since Python's exception is lost when it comes up in a callback or a destructor. It writes
+    past Python's buffers, which may be in the middle of something.
     """
+    grader = os.getpid()
 
     def leave(_signal: int, _frame: object) -> None:
-        console.show_cursor()
-        errors.print("\nInterrupted. What is graded is kept; the same command goes on where this one stopped.")
-        sys.stderr.flush()
+        if os.getpid() != grader:
+            os._exit(_INTERRUPTED)  # a fork, in which a layer of the sandbox is tried
+        with contextlib.suppress(OSError):
+            os.write(2, f"\nInterrupted. {_GOES_ON}\n".encode())
+        if console.is_terminal:
+            os.write(1, _SHOW_CURSOR)
         os._exit(_INTERRUPTED)
 
-    before = signal.signal(signal.SIGINT, leave)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
+    signal.signal(signal.SIGINT, leave)
+
+
+def _write_records(file: Path, verdicts: list[Any]) -> None:
+    from autograder.build import write_file
+
+    text = json.dumps([_record(verdict) for verdict in verdicts], indent=1, ensure_ascii=False)
+    if file.exists() and not file.is_file():
+        file.write_text(text, encoding="utf-8")  # a terminal, or a pipe to another program
+    else:
+        write_file(file.resolve(), text.encode())
 
 
 @contextlib.contextmanager

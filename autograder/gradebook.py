@@ -13,11 +13,14 @@ from __future__ import annotations
 
 import json
 import math
+import os
+import time
 from collections import defaultdict
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
@@ -52,14 +55,13 @@ from sqlalchemy import (
 )
 from sqlalchemy import inspect as inspect_database
 from sqlalchemy.dialects.sqlite import insert
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from autograder.nbgrader_tables import GradebookError, label, load_penalty, read_master, sync_assignment, write_verdict
 from autograder.verdict import CellVerdict, Outcome, Status, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-    from pathlib import Path
+    from collections.abc import Callable, Iterable, Iterator
 
     from sqlalchemy import Connection, Engine, RowMapping
 
@@ -178,8 +180,14 @@ class Score:
         return max(0.0, self.raw_score - self.late_submission_penalty)
 
 
+# So long a wait is not worth a word; and in the midst of one Ctrl-C is not heard.
+_SHORT_WAIT_SECONDS = 0.5
+
+
 @contextmanager
-def open_gradebook(course: courses.Course, *, patience: float = 30.0) -> Iterator[Gradebook]:
+def open_gradebook(
+    course: courses.Course, *, patience: float = 30.0, warn: Callable[[str], None] = lambda _line: None
+) -> Iterator[Gradebook]:
     """
     Open the course's gradebook and make it if there is none.
 
@@ -189,6 +197,8 @@ def open_gradebook(course: courses.Course, *, patience: float = 30.0) -> Iterato
         Whose ``gradebook`` file it is.
     patience : float
         Seconds to wait for another program that is writing (formgrader, another run).
+    warn : callable
+        Called with a line for a person when there is such a program to wait for.
 
     Yields
     ------
@@ -202,10 +212,10 @@ def open_gradebook(course: courses.Course, *, patience: float = 30.0) -> Iterato
     """
     engine = create_engine(
         URL.create("sqlite", database=str(course.gradebook)),
-        connect_args={"timeout": patience, "check_same_thread": False},
+        connect_args={"timeout": min(patience, _SHORT_WAIT_SECONDS), "check_same_thread": False},
     )
-    event.listen(engine, "begin", _begin)
     gradebook = Gradebook(course, engine)
+    event.listen(engine, "begin", _Doorman(course.gradebook, patience, warn).let_in)
     try:
         gradebook._prepare()
         yield gradebook
@@ -276,6 +286,9 @@ class Gradebook:
         with self._writing("The assignments were not brought up to date.") as connection:
             for name, notebooks in masters.items():
                 sync_assignment(connection, name, notebooks)
+            # Of notebooks that left the course, and of submissions that were removed with nbgrader's tools.
+            present = select(SubmittedNotebook.id)
+            connection.execute(_verdicts.delete().where(_verdicts.c.submitted_notebook_id.not_in(present)))
 
     def record(self, verdict: Verdict, fingerprint: str, *, timestamp: datetime | None = None) -> None:
         """
@@ -307,6 +320,48 @@ class Gradebook:
         with self._writing(f"The verdict on {label(verdict)} was not written.") as connection:
             submitted_id = write_verdict(connection, verdict, timestamp and _utc(timestamp), self._late_penalty)
             _write_details(connection, verdict, fingerprint, submitted_id)
+
+    def doubt(self, verdict: Verdict) -> None:
+        """
+        Take back what an earlier verdict on the same notebook was graded from: it is about to be replaced.
+
+        Whatever then comes in between, the next run does not take the earlier verdict for a new one.
+
+        Raises
+        ------
+        GradebookError
+            When the gradebook cannot be written.
+        """
+        columns = _verdicts.c
+        same = (columns.student == verdict.student) & (columns.assignment == verdict.assignment)
+        with self._writing(f"The verdict on {label(verdict)} was not written.") as connection:
+            connection.execute(
+                _verdicts.update().where(same & (columns.notebook == verdict.notebook)).values(fingerprint="")
+            )
+
+    def standing(self, assignment: str) -> dict[tuple[str, str], StoredVerdict]:
+        """
+        Give, of what is recorded for an assignment, the verdicts whose points are still those in nbgrader's tables.
+
+        They are not where a cell left the master and came back in between, or where nbgrader graded by itself.
+        """
+        points = (
+            select(SubmittedAssignment.student_id, Notebook.name, BaseCell.name, Grade.auto_score)
+            .select_from(Grade)
+            .join(BaseCell.__table__, BaseCell.__table__.c.id == Grade.cell_id)
+            .join(SubmittedNotebook, SubmittedNotebook.id == Grade.notebook_id)
+            .join(Notebook, Notebook.id == SubmittedNotebook.notebook_id)
+            .join(SubmittedAssignment, SubmittedAssignment.id == SubmittedNotebook.assignment_id)
+            .join(Assignment, Assignment.id == SubmittedAssignment.assignment_id)
+            .where(Assignment.name == assignment)
+        )
+        found: dict[tuple[str, str], dict[str, float | None]] = defaultdict(dict)
+        with self._reading() as connection:
+            for student, notebook, cell, score in connection.execute(points):
+                found[student, notebook][cell] = score
+        return {
+            key: stored for key, stored in self.recorded(assignment).items() if _points(stored.verdict) == found[key]
+        }
 
     def recorded(self, assignment: str) -> dict[tuple[str, str], StoredVerdict]:
         """
@@ -402,7 +457,11 @@ class Gradebook:
         return load_penalty(self._course.root)
 
     def _prepare(self) -> None:
+        self._require_sound_file()
         with self._reading() as connection:
+            # Points are not put into a file of which a part is lost.
+            if (found := connection.exec_driver_sql("PRAGMA quick_check(1)").scalar()) != "ok":
+                raise GradebookError(f"{self._course.gradebook}: {found}. Nothing was changed.{_DAMAGED}")
             if _verdicts.name in _table_names(connection):
                 # Whoever only wants to look must not wait for someone who is writing.
                 self._check_schema(connection)
@@ -414,6 +473,22 @@ class Gradebook:
                 connection.exec_driver_sql("INSERT INTO alembic_version VALUES (?)", (_schema_version(),))
             self._check_schema(connection)
             _verdicts.create(connection, checkfirst=True)
+
+    def _require_sound_file(self) -> None:
+        """Look at what sqlite would take for a gradebook that has just begun."""
+        path = self._course.gradebook
+        if path.is_dir():
+            raise GradebookError(
+                f"{path} is a folder, and the gradebook is a file: unable to open it. Nothing was changed. "
+                "Move the folder away."
+            )
+        # Killed before its first transaction a run leaves an empty file, but then nothing is graded yet.
+        is_empty = path.is_file() and path.stat().st_size == 0
+        if is_empty and next(self._course.autograded.glob("*/*/*.ipynb"), None) is not None:
+            raise GradebookError(
+                f"{path} is empty, though {self._course.autograded} holds graded notebooks. "
+                f"Nothing was changed.{_DAMAGED}"
+            )
 
     def _check_schema(self, connection: Connection) -> None:
         version = None
@@ -428,7 +503,7 @@ class Gradebook:
     @contextmanager
     def _writing(self, consequence: str) -> Iterator[Connection]:
         with self._explained(consequence), self._engine.connect() as connection:
-            writing = connection.execution_options(begin="BEGIN IMMEDIATE")
+            writing = connection.execution_options(begin=_WRITE)
             with writing.begin():
                 yield writing
 
@@ -443,21 +518,87 @@ class Gradebook:
             yield
         except SQLAlchemyError as error:
             cause = str(getattr(error, "orig", None) or error).rstrip(".")
-            raise GradebookError(f"{self._course.gradebook}: {cause}. {consequence}{_remedy(cause)}") from error
+            path = self._course.gradebook
+            raise GradebookError(f"{path}: {cause}. {consequence}{_remedy(cause, path)}") from error
 
 
-def _remedy(cause: str) -> str:
+_DAMAGED = " The file is damaged: put a backup in its place, or move it away to begin with an empty one."
+
+
+def _remedy(cause: str, path: Path) -> str:
     if "locked" in cause:
-        return " Another program is writing to it: close formgrader or wait for the other run, then start again."
+        who = " and ".join(holders(path)) or "Another program"
+        return f" {who} is writing to it: close formgrader or wait for the other run, then start again."
     if "not a database" in cause or "malformed" in cause:
-        return " The file is damaged: put a backup in its place, or move it away to begin with an empty one."
+        return _DAMAGED
+    if "full" in cause or "disk I/O" in cause:
+        return f" Make room on the disk of {path.parent}, then start again: what is recorded is kept."
+    if "readonly" in cause or "unable to open" in cause:
+        return f" Make sure that you may write the file and its folder {path.parent}, then start again."
     return ""
 
 
-def _begin(connection: Connection) -> None:
-    # Left to itself, Python's sqlite3 begins a transaction only before the first change: after this program has read
-    # what the change is based on.
-    connection.exec_driver_sql(connection.get_execution_options().get("begin", "BEGIN"))
+# Left to itself, Python's sqlite3 begins a transaction only before the first change: after this program has read what
+# the change is based on. And sqlite itself begins it only when it comes to the file: there it is sent at once. Nobody
+# reads while this program writes, so that all waiting is done at the beginning.
+_READ = ("BEGIN", "PRAGMA schema_version")
+_WRITE = ("BEGIN EXCLUSIVE",)
+
+
+class _Doorman:
+    """
+    Begins transactions: waits for other programs, says so, and gives up in the end.
+
+    Parameters
+    ----------
+    path : Path
+        The gradebook.
+    patience : float
+        Seconds to wait.
+    warn : callable
+        Told once for each wait, with a line for a person.
+    """
+
+    def __init__(self, path: Path, patience: float, warn: Callable[[str], None]) -> None:
+        self._path = path
+        self._patience = patience
+        self._warn = warn
+
+    def let_in(self, connection: Connection) -> None:
+        """Begin a transaction; sqlite itself waits for a short while each time."""
+        deadline = time.monotonic() + self._patience
+        is_told = False
+        for statement in connection.get_execution_options().get("begin", _READ):
+            while True:
+                try:
+                    connection.exec_driver_sql(statement)
+                    break
+                except OperationalError as error:
+                    if "locked" not in str(error.orig) or time.monotonic() >= deadline:
+                        raise
+                    if not is_told:
+                        who = " and ".join(holders(self._path)) or "another program"
+                        self._warn(f"{self._path} is in use by {who}: waiting up to {self._patience:g} s.")
+                        is_told = True
+
+
+def holders(path: Path) -> list[str]:
+    """Name the processes that have locked a file, where the system tells."""
+    try:
+        inode = str(path.stat().st_ino)
+        locks = [line.split() for line in Path("/proc/locks").read_text(encoding="ascii").splitlines()]
+    except OSError:
+        return []
+    # 1: POSIX  ADVISORY  WRITE 4711 fe:00:123456 1073741824 1073742335
+    pids = {int(lock[4]) for lock in locks if len(lock) == 8 and lock[5].rpartition(":")[2] == inode}
+    return [f"process {pid} ({_program(pid)})" for pid in sorted(pids - {os.getpid()}) if pid > 0]
+
+
+def _program(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/comm").read_text(encoding="utf-8", errors="replace").strip()
+    except OSError:
+        return "of another user"
 
 
 def _table_names(connection: Connection) -> set[str]:
@@ -497,6 +638,11 @@ def _storable(verdict: Verdict) -> Verdict:
 def _clean(text: str) -> str:
     # Student code can print half of a surrogate pair, which has no UTF-8, and NUL, at which other readers stop.
     return text.encode("utf-8", "replace").decode().replace("\0", "\ufffd")
+
+
+def _points(verdict: Verdict) -> dict[str, float | None]:
+    """Give the automatic points that a verdict leaves in nbgrader's tables, by grade id."""
+    return {cell.grade_id: None if cell.outcome is Outcome.MANUAL else cell.score for cell in verdict.cells}
 
 
 def _write_details(connection: Connection, verdict: Verdict, fingerprint: str, submitted_id: str) -> None:

@@ -8,11 +8,11 @@ was made from, so that a run that was cut off goes on where it stopped.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future, as_completed
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -25,15 +25,21 @@ from nbformat import NotebookNode
 from autograder.build import read_master, supporting_files, write_file
 from autograder.course import Assignment, Course, Limits
 from autograder.datafolder import DataFolder, without_holdout
+from autograder.errors import AutograderError
 from autograder.gradebook import Gradebook, GradebookError, open_gradebook, submission_time
 from autograder.kernels.kernel import KernelError
 from autograder.kernels.pictures import NO_PICTURES
-from autograder.kernels.process import ForkServerError, can_fork, shared_server
+from autograder.kernels.process import ForkServerError
 from autograder.paper import Paper, PaperCell, Role, SubmissionError, blank, build_paper, read_submission
 from autograder.sandbox import default_readable
 from autograder.sealed.session import Conditions, conduct
 from autograder.submitted import Submission
+from autograder.temporary import HeldFolder
 from autograder.verdict import CellVerdict, Outcome, Status, Verdict
+
+
+class GradingError(AutograderError):
+    """Executed notebooks cannot be put where they belong; the message names the place and the remedy."""
 
 
 class Step(StrEnum):
@@ -85,6 +91,7 @@ def grade(
     *,
     force: bool = False,
     tell: Callable[[Step, Verdict], None] = lambda _step, _verdict: None,
+    warn: Callable[[str], None] = lambda _line: None,
 ) -> list[Verdict]:
     """
     Grade submissions and keep the verdicts in the gradebook.
@@ -103,6 +110,8 @@ def grade(
         Grade again what was graded from the same submission, master and settings before.
     tell : callable
         Called with each verdict as it is there.
+    warn : callable
+        Called with a line for a person where the run has to wait for another program.
 
     Returns
     -------
@@ -111,22 +120,31 @@ def grade(
 
     Raises
     ------
-    CourseError, GradebookError
-        A master or the gradebook is not as it should be.
+    CourseError, GradebookError, GradingError, UnwritableError
+        A master, the gradebook or ``autograded/`` is not as it should be, or cannot be written. What was recorded
+        before is kept, and the next call goes on there.
     """
+    _require_places(course, submissions)
     verdicts: dict[Submission, Verdict] = {}
     assignments = list(dict.fromkeys(submission.assignment for submission in submissions))
     masters = {notebook: read_master(notebook.path) for assignment in assignments for notebook in assignment.notebooks}
     files = {assignment: _files_print(assignment) for assignment in assignments}
-    with open_gradebook(course) as gradebook, _data_folder(settings) as data:
+    running: dict[Future[Verdict], tuple[Submission, str]] = {}
+    with (
+        open_gradebook(course, warn=warn) as gradebook,
+        _data_folder(settings) as data,
+        _cancelling(running),
+    ):
         gradebook.sync(assignments)
-        stored = {assignment.name: gradebook.recorded(assignment.name) for assignment in assignments}
-        running: dict[Future[Verdict], tuple[Submission, str]] = {}
+        stored = {assignment.name: gradebook.standing(assignment.name) for assignment in assignments}
         for submission in submissions:
             paper = _paper(submission, masters[submission.notebook])
-            fingerprint = _fingerprint(paper, settings, submission.assignment, files[submission.assignment])
+            fingerprint = _fingerprint(paper, settings, submission, files[submission.assignment])
             earlier = stored[submission.assignment.name].get((submission.student, submission.notebook.name))
-            if earlier is not None and earlier.fingerprint == fingerprint and not force:
+            is_run = isinstance(paper, Paper)
+            # The executed notebook is a part of what was made: it is there exactly where the paper was run.
+            is_whole = earlier is not None and _executed_path(course, submission).is_file() == is_run
+            if earlier is not None and is_whole and earlier.fingerprint == fingerprint and not force:
                 verdicts[submission] = earlier.verdict
                 tell(Step.KEPT, earlier.verdict)
             elif isinstance(paper, Verdict):
@@ -134,15 +152,16 @@ def grade(
                 tell(Step.GRADED, paper)
             else:
                 conditions = _conditions(course, submission, paper, settings, data)
-                future = executor.submit(conduct, paper, settings.limits_of(submission.assignment), conditions)
+                future = executor.submit(conduct_twice, paper, settings.limits_of(submission.assignment), conditions)
                 running[future] = (submission, fingerprint)
         for future in as_completed(running):
             submission, fingerprint = running[future]
             try:
                 verdict = future.result()
-            except (KernelError, ForkServerError, OSError) as error:
+            except Exception as error:  # noqa: BLE001 - whatever it was, the others are graded
                 # The machine's failure, not the student's. Without a fingerprint the next call grades it again.
-                message = f"The notebook could not be run on this machine: {error} Grade again."
+                what = str(error) if isinstance(error, AutograderError | OSError) else repr(error)
+                message = f"The notebook could not be run on this machine: {what} Grade again."
                 verdict = _without_run(
                     submission, masters[submission.notebook], Status.FAILED, Outcome.NOT_REACHED, message
                 )
@@ -150,6 +169,59 @@ def grade(
             verdicts[submission] = _keep(course, gradebook, submission, verdict, fingerprint)
             tell(Step.GRADED, verdict)
     return [verdicts[submission] for submission in submissions]
+
+
+def conduct_twice(paper: Paper, limits: Limits, conditions: Conditions) -> Verdict:
+    """
+    Run a paper and judge it, and do it once more where the machine failed: a fork server or an examiner was killed.
+
+    Raises
+    ------
+    KernelError, ForkServerError, OSError
+        The machine failed both times.
+    """
+    try:
+        return conduct(paper, limits, conditions)
+    except (KernelError, ForkServerError, OSError):
+        return conduct(paper, limits, conditions)
+
+
+@contextmanager
+def _cancelling(running: Mapping[Future[Verdict], object]) -> Iterator[None]:
+    """Let no paper be run for a loop that has failed and will not record it."""
+    try:
+        yield
+    finally:
+        for future in running:
+            future.cancel()
+
+
+def _require_places(course: Course, submissions: Iterable[Submission]) -> None:
+    """Make sure, before anything is graded, that executed notebooks can be put in place, and nowhere else."""
+    for submission in submissions:
+        path = _executed_path(course, submission)
+        # The folder autograded itself may be a link of the instructor's, to a larger disk perhaps.
+        for folder in (path.parents[1], path.parent):
+            if folder.is_symlink():
+                raise GradingError(
+                    f"{folder} is a link to {folder.readlink()}, and nothing is written through a link. Remove it, "
+                    "then grade again."
+                )
+        for folder in (path.parents[2], path.parents[1], path.parent):
+            if folder.exists() and not folder.is_dir():
+                raise GradingError(f"{folder} is a file where a folder belongs. Move it away, then grade again.")
+        if path.is_dir():
+            raise GradingError(f"{path} is a folder where a notebook belongs. Move it away, then grade again.")
+        nearest = next(folder for folder in path.parents if folder.exists())
+        if not os.access(nearest, os.W_OK | os.X_OK):
+            raise GradingError(
+                f"{nearest} may not be written: it is another user's, or its disk is read-only. Executed notebooks go "
+                "there. Make it writable for you, then grade again."
+            )
+
+
+def _executed_path(course: Course, submission: Submission) -> Path:
+    return course.autograded / submission.student / submission.assignment.name / submission.notebook.path.name
 
 
 def _paper(submission: Submission, master: NotebookNode) -> Paper | Verdict:
@@ -184,15 +256,31 @@ def _graded(cells: Iterable[PaperCell]) -> Iterator[PaperCell]:
 
 
 def _keep(course: Course, gradebook: Gradebook, submission: Submission, verdict: Verdict, fingerprint: str) -> Verdict:
-    """Write what came of a submission: first the executed notebook, then, in one transaction, the points."""
-    folder = course.autograded / submission.student / submission.assignment.name
-    path = folder / submission.notebook.path.name
+    """
+    Write what came of a submission: first the executed notebook, then, in one transaction, the points.
+
+    The earlier verdict is put in doubt before its notebook goes, so that a run that ends in between is seen.
+    """
+    path = _executed_path(course, submission)
+    gradebook.doubt(verdict)
     if verdict.executed:
         write_file(path, verdict.executed.encode())
-    elif path.exists():
-        path.unlink()  # of an earlier, readable submission: it must not pass for this one
+    else:
+        _remove(path)  # of an earlier, readable submission: it must not pass for this one
+    # Under names that masters had: nbgrader would make feedback of them.
+    names = {notebook.path.name for notebook in submission.assignment.notebooks}
+    for left in path.parent.glob("*.ipynb"):
+        if left.name not in names:
+            _remove(left)
     gradebook.record(verdict, fingerprint, timestamp=_handed_in(submission.path.parent))
     return verdict
+
+
+def _remove(path: Path) -> None:
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise GradingError(f"{path} could not be removed: {error.strerror}. Remove it, then grade again.") from error
 
 
 def _conditions(
@@ -216,16 +304,15 @@ def _conditions(
     )
 
 
-@contextlib.contextmanager
+@contextmanager
 def _data_folder(settings: Settings) -> Iterator[DataFolder | None]:
     """Make the candidates' own data folder, where there is a data folder at all."""
     folder = Path(dict(settings.environment).get("COURSE_DATA", ""))
     if not folder.is_absolute() or not folder.is_dir():
         yield None
         return
-    # Beside the papers: it is gone with the server, whatever becomes of this process.
-    with tempfile.TemporaryDirectory(prefix="data-", dir=shared_server().workplace if can_fork() else None) as place:
-        yield without_holdout(folder, Path(place) / "data")
+    with HeldFolder("data") as place:
+        yield without_holdout(folder, place / "data")
 
 
 @cache
@@ -233,10 +320,11 @@ def _python(course: Path) -> tuple[str, ...]:
     return default_readable(course)
 
 
-def _fingerprint(paper: Paper | Verdict, settings: Settings, assignment: Assignment, files: str) -> str:
-    """Identify all that a verdict is made from: answers, master, files beside it, settings, limits, versions."""
+def _fingerprint(paper: Paper | Verdict, settings: Settings, submission: Submission, files: str) -> str:
+    """Identify all that a verdict is made from: answers, their time, master, files beside it, settings, versions."""
     surroundings = (settings.environment, settings.examiner_environment, settings.sandbox, settings.pictures)
-    made_from = (paper, surroundings, settings.limits_of(assignment), files)
+    when = _handed_in(submission.path.parent)
+    made_from = (paper, surroundings, settings.limits_of(submission.assignment), files, when)
     return hashlib.sha256(repr((made_from, _versions())).encode()).hexdigest()
 
 

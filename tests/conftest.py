@@ -33,6 +33,11 @@ assert double(-3) == -6, "a negative number"
 ### END HIDDEN TESTS"""
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let a long run be asked for by command."""
+    parser.addoption("--kills", type=int, default=12, help="how many processes test_kills.py kills")
+
+
 class Cells:
     """Cells as a master has them."""
 

@@ -17,7 +17,7 @@ from jupyter_client.manager import AsyncKernelManager
 
 from autograder.errors import AutograderError
 from autograder.kernels.outputs import Outputs, Talk, clean
-from autograder.kernels.process import can_fork, shared_server
+from autograder.kernels.process import ForkedProcess, can_fork, shared_server
 from autograder.kernels.usage import Ceiling, Watch
 from autograder.sandbox import Policy
 
@@ -95,6 +95,9 @@ class Kernel:
         self._talk = talk
         self._context = context
         self._client = manager.client()
+        # The provisioner lets go of it when it has ended.
+        self._process = manager.provisioner.process
+        self._is_killed = False
         self._death: asyncio.Task[int | None] | None = None
         self._characters_left = _TALKATIVE_CELLS * talk.characters
         self._watching: asyncio.Task[None] | None = None
@@ -185,6 +188,20 @@ class Kernel:
             self._death = asyncio.create_task(self._manager.provisioner.wait())
         return self._death
 
+    async def was_lost(self) -> bool:
+        """Tell whether the kernel ended because the fork server did."""
+        if not isinstance(self._process, ForkedProcess):
+            return False
+        if self._process.has_ended():
+            await self.death
+        return self._process.lost
+
+    async def was_killed(self) -> bool:
+        """Tell whether a signal ended the kernel, and not one of ours."""
+        if isinstance(self._process, ForkedProcess) and self._process.has_ended():
+            await self.death
+        return self.death.done() and (self.death.result() or 0) < 0 and not self._is_killed
+
     async def run(
         self,
         source: str,
@@ -268,6 +285,7 @@ class Kernel:
         """Kill the process and its group at once."""
         process = self._manager.provisioner.process
         if process is not None:
+            self._is_killed = True
             process.kill()
 
     async def close(self) -> None:

@@ -7,19 +7,17 @@ import contextlib
 import json
 import os
 import select
-import shutil
 import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 
 from autograder.errors import AutograderError
 from autograder.kernels.server import Request
+from autograder.temporary import HeldFolder
 
 KERNEL_MODULES = (
     "ipykernel.kernelapp",
@@ -76,6 +74,8 @@ _INHERITED = (
 )
 
 _LOG_TAIL_BYTES = 4000
+# A process that has closed its sockets is gone in no time.
+_LAST_SECONDS = 2.0
 
 
 class ForkServerError(AutograderError):
@@ -95,6 +95,11 @@ class ForkedProcess:
     """
     A forked kernel process, with the face of :class:`subprocess.Popen` that Jupyter expects.
 
+    Attributes
+    ----------
+    lost : bool
+        It ended because the server did; known once its end was noticed.
+
     Raises
     ------
     ForkServerError
@@ -103,10 +108,12 @@ class ForkedProcess:
 
     stdin = stdout = stderr = None
 
-    def __init__(self, connection: socket.socket) -> None:
+    def __init__(self, connection: socket.socket, mourn: Callable[[], None]) -> None:
         self._connection = connection
+        self._mourn = mourn
         self._buffer = b""
         self.returncode: int | None = None
+        self.lost = False
         first = self._next_line()
         if first is None:
             connection.close()
@@ -117,6 +124,10 @@ class ForkedProcess:
     def fileno(self) -> int:
         """Descriptor that becomes readable when the process has ended; -1 once that was noticed."""
         return self._connection.fileno()
+
+    def has_ended(self) -> bool:
+        """Tell whether it has ended, and leave the exit code to whoever waits for it."""
+        return self.returncode is not None or _has_news(self._connection, 0)
 
     def poll(self) -> int | None:
         """Exit code, negative for a signal; None while it runs."""
@@ -131,8 +142,11 @@ class ForkedProcess:
                 raise subprocess.TimeoutExpired("kernel", timeout or 0.0)
             last = self._next_line()
             # No status: the server itself was killed, and its kernels with it.
+            self.lost = last is None
             self.returncode = -signal.SIGKILL if last is None else int(last["status"])
             self._connection.close()
+            if self.lost:
+                self._mourn()
         return self.returncode
 
     def send_signal(self, signum: int) -> None:
@@ -187,6 +201,8 @@ class ForkServer:
 
     Attributes
     ----------
+    modules : tuple of str
+        What it was asked to import.
     workplace : Path
         Folder for the files of kernels' owners; whatever becomes of this process, it is gone when the server has ended.
 
@@ -196,8 +212,9 @@ class ForkServer:
     """
 
     def __init__(self, modules: Sequence[str] = DEFAULT_MODULES, environment: Mapping[str, str] | None = None) -> None:
-        self._folder = Path(tempfile.mkdtemp(prefix="autograder-"))
-        self.workplace = Path(tempfile.mkdtemp(prefix="papers-"))
+        self.modules = tuple(modules)
+        self._held = HeldFolder("server"), HeldFolder("papers")
+        self._folder, self.workplace = (held.path for held in self._held)
         self._address = str(self._folder / "fork.sock")
         self._log = self._folder / "server.log"
         listener = socket.socket(socket.AF_UNIX)
@@ -254,11 +271,21 @@ class ForkServer:
         try:
             connection.connect(self._address)
             connection.sendall(request.to_line())
-            return ForkedProcess(connection)
+            return ForkedProcess(connection, self._mourn)
         except (OSError, ForkServerError) as error:
             connection.close()
+            self._mourn()
             msg = f"The fork server for warm kernels is not running: {error}.\n{self.log_tail()}"
             raise ForkServerError(msg) from error
+
+    def has_ended(self) -> bool:
+        """Tell whether the server is gone."""
+        return self._process.poll() is not None
+
+    def _mourn(self) -> None:
+        """Wait for the end of a server that has hung up, so that the next kernel is asked of another one."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(_LAST_SECONDS)
 
     def log_tail(self) -> str:
         """Return the end of what the server and its kernels wrote to standard error."""
@@ -273,8 +300,8 @@ class ForkServer:
         self._process.wait()
         self.wait_until_ready()  # which closes the pipe
         # The server has removed them already, unless it was killed.
-        for folder in (self._folder, self.workplace):
-            shutil.rmtree(folder, ignore_errors=True)
+        for held in self._held:
+            held.remove()
 
     def __enter__(self) -> ForkServer:
         return self
@@ -290,10 +317,18 @@ _shared_lock = threading.Lock()
 
 
 def shared_server(modules: Sequence[str] = DEFAULT_MODULES) -> ForkServer:
-    """Return this process's fork server; the first call starts it with these modules, the process's end ends it."""
+    """
+    Return this process's fork server; the first call starts it with these modules, the process's end ends it.
+
+    One that was killed is replaced by one with the modules that it had.
+    """
     global _shared  # noqa: PLW0603 - one server a process is the point
     with _shared_lock:
-        if _shared is None or _shared._process.poll() is not None:
-            _shared = ForkServer(modules)
-            atexit.register(_shared.close)
+        if _shared is not None and not _shared.has_ended():
+            return _shared
+        if _shared is not None:
+            modules = _shared.modules
+            _shared.close()  # which removes the folders that it could not remove itself
+        _shared = ForkServer(modules)
+        atexit.register(_shared.close)
         return _shared

@@ -9,7 +9,6 @@ import os
 import signal
 import socket
 import sys
-import tempfile
 import traceback
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from autograder.sandbox import landlock, limits
 from autograder.sandbox.layers import confine
 from autograder.sandbox.policy import LAYERS, Policy, default_readable
 from autograder.sandbox.system import SandboxError
+from autograder.temporary import HeldFolder
 
 _SECONDS = 20
 _MEMORY = 64 * 2**20
@@ -77,8 +77,8 @@ def _try(name: str) -> LayerReport:
     tried, attempt = _ATTEMPTS[name]
     if sys.platform != "linux":
         return LayerReport(name, False, tried, "there is no such thing on this system", "It needs Linux.")
-    with tempfile.TemporaryDirectory(prefix="probe-") as folder:
-        works, reason, remedy = _in_fork(lambda: _attempt(name, attempt, Path(folder)))
+    with HeldFolder("probe") as folder:
+        works, reason, remedy = _in_fork(lambda: _attempt(name, attempt, folder))
     return LayerReport(name, works, tried, reason, remedy)
 
 

@@ -24,7 +24,7 @@ import nbformat
 from autograder.course import Limits
 from autograder.kernels.kernel import CellRun, End, Kernel, KernelError
 from autograder.kernels.outputs import Talk
-from autograder.kernels.process import can_fork, shared_server
+from autograder.kernels.process import ForkServerError, can_fork, shared_server
 from autograder.kernels.usage import Ceiling
 from autograder.names import names
 from autograder.notebook import notebook_text
@@ -88,7 +88,8 @@ def conduct(paper: Paper, limits: Limits, conditions: Conditions) -> Verdict:
     Raises
     ------
     KernelError, ForkServerError
-        Kernels cannot be started on this machine.
+        Kernels cannot be started on this machine, or what only the machine can end was ended: the fork server, or the
+        kernel of the tests.
     """
     return asyncio.run(_conduct(paper, limits, conditions))
 
@@ -124,6 +125,7 @@ async def _conduct(paper: Paper, limits: Limits, conditions: Conditions) -> Verd
             session = _Session(paper, limits, candidate, examining, begin + limits.notebook_timeout)
             await session.install(folders["line"])
             await session.run()
+            await session.require_machine()
     return session.verdict(time.monotonic() - begin)
 
 
@@ -162,6 +164,18 @@ class _Session:
                 await self._run_candidate(cell, position)
             if cell.role is Role.MANUAL:
                 self._verdicts.append(_for_a_person(cell))
+
+    async def require_machine(self) -> None:
+        """
+        Make sure that what came of the run is the student's and the tests' doing.
+
+        A candidate that a signal ended may have sent it to itself. The examiner is out of the student's reach; a
+        signal to it came from the system or from a person.
+        """
+        if await self._candidate.was_lost() or await self._examiner.was_lost():
+            raise ForkServerError("The fork server for warm kernels ended in the middle of the notebook.")
+        if await self._examiner.was_killed():
+            raise KernelError("The kernel of the tests was killed.")
 
     def _look_around(self, position: int) -> None:
         """Stop where a kernel has died since, or the time is up."""
