@@ -98,20 +98,6 @@ def test_the_honest_student_beside_them_has_full_marks(graded):
 
 NAMES = ["-rf", "--force", "con", "a b", "$(touch pwned)", "`id`", "x;y", "naïve", "李 明", "🦆", "a'b\"c"]
 NAMES += ["<b>bold<b>", "[red]x"]
-    "-rf",
-    "--force",
-    "con",
-    "a b",
-    "$(touch pwned)",
-    "`id`",
-    "x;y",
-    "naïve",
-    "李 明",
-    "🦆",
-    "a'b\"c",
-    "<b>bold<b>",
-    "[red]x",
-]
 
 
 def test_odd_names_are_names(class_):
