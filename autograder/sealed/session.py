@@ -38,6 +38,7 @@ from autograder.verdict import CellVerdict, Outcome, Status, Verdict
 _INSTALL = "from autograder.sealed.examiner import install; install(get_ipython(), {arguments})"
 _REPORT = {"report": f"{examiner.NAME}.report()"}
 _ASK_SECONDS = 60.0
+_INTERRUPT_SECONDS = 5.0
 _SIGKILL = 9
 _MEBIBYTE = 2**20
 # A notebook ends that soon after its time is up.
@@ -273,6 +274,10 @@ class _Session:
             await asyncio.wait({work, self._candidate.death}, return_when=asyncio.FIRST_COMPLETED)
             if not work.done():
                 await self._examiner.interrupt()
+                await asyncio.wait({work}, timeout=_INTERRUPT_SECONDS)
+            if not work.done():
+                # An interrupt between two messages can lose one. Nothing is left to be tested.
+                self._examiner.kill()
         return await work
 
     def _cause(self, run: CellRun | None = None) -> str:

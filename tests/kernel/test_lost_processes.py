@@ -94,3 +94,14 @@ def test_a_folder_of_a_killed_process_is_swept_and_one_that_is_held_stays() -> N
         assert held.is_dir()
     assert not left.exists()
     assert not held.exists()
+
+
+def test_an_examiner_that_does_not_hear_that_the_candidate_has_died_is_not_waited_for() -> None:
+    suicide = "import os\ndef end(): os.kill(os.getpid(), 9)"
+    deaf = (
+        "import signal, time\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\n"
+        "try:\n    end()\nexcept Exception:\n    time.sleep(60)"
+    )
+    verdict = conduct(paper(Exercise(suicide, deaf)), Limits(), Conditions())
+    assert "The kernel died when cell" in verdict.message
+    assert verdict.seconds < 40
