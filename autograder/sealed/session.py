@@ -278,7 +278,10 @@ class _Session:
             if not work.done():
                 # An interrupt between two messages can lose one. Nothing is left to be tested.
                 self._examiner.kill()
-        return await work
+        run = await work
+        if run.error_name == examiner.NoLineError.__name__:
+            raise KernelError(f"The kernels cannot talk to each other: {run.error_message}.")
+        return run
 
     def _cause(self, run: CellRun | None = None) -> str:
         if self._candidate.exceeded:
@@ -415,5 +418,6 @@ def _folders(files: str) -> Iterator[dict[str, Path]]:
         yield folders
     finally:
         for folder in folders.values():
-            folder.chmod(0o700)  # a kernel may have taken the right to remove what is in it
+            with contextlib.suppress(OSError):  # not there any more
+                folder.chmod(0o700)  # a kernel may have taken the right to remove what is in it
         shutil.rmtree(root, ignore_errors=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import tempfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -15,12 +16,13 @@ import psutil
 import pytest
 
 from autograder.course import Limits
+from autograder.errors import UnwritableError
 from autograder.grading import conduct_twice
 from autograder.kernels.kernel import KernelError
 from autograder.kernels.process import ForkServerError, shared_server
 from autograder.sealed.session import Conditions, conduct
 from autograder.temporary import HeldFolder, sweep
-from tests.kernel.conftest import Exercise, paper
+from tests.kernel.conftest import Exercise, paper, verdict_on
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="kernels are forked on Linux alone")
 
@@ -105,3 +107,14 @@ def test_an_examiner_that_does_not_hear_that_the_candidate_has_died_is_not_waite
     verdict = conduct(paper(Exercise(suicide, deaf)), Limits(), Conditions())
     assert "The kernel died when cell" in verdict.message
     assert verdict.seconds < 40
+
+
+def test_a_machine_without_room_for_a_socket_is_no_students_fault():
+    with pytest.raises(KernelError, match="cannot talk to each other"):
+        verdict_on(Exercise("x = 1", "assert x == 1"), given="import shutil\nshutil.rmtree('../line', True)")
+
+
+def test_a_full_temporary_folder_is_told_by_name(monkeypatch, tmp_path):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "not-there"))
+    with pytest.raises(UnwritableError, match=r"not-there/autograder-papers-\w+ could not be written"):
+        HeldFolder("papers")
