@@ -47,7 +47,8 @@ def draw_street(seed: int = 1) -> NDArray[np.uint8]:
     _cup(picture, x, y)
     _cap(picture, x, y)
     mean = picture.reshape(HEIGHT, _FINE, WIDTH, _FINE, 3).mean(axis=(1, 3))
-    return np.clip(mean.round(), 0, 255).astype(np.uint8)
+    pixels: NDArray[np.uint8] = np.clip(mean.round(), 0, 255).astype(np.uint8)
+    return pixels
 
 
 def _lawn(rng: np.random.Generator, picture: Field, x: Field, y: Field) -> None:
