@@ -176,7 +176,8 @@ def sample(
 @app.command(
     epilog="Examples: `autograder collect 'Deep learning-CNN-1234.zip' --roster 'Grades-CNN.csv'`, "
     "`autograder collect submissions.zip --from canvas --assignment 08_cnn`, `autograder collect ~/from-email`. "
-    "Exit code 0: everything was collected; 1: something was not (each is named, the rest is collected); 2: wrong usage."
+    "Exit code 0: everything was collected; 1: something was not (each is named, the rest is collected); "
+    "2: wrong usage."
 )
 def collect(
     context: typer.Context,

@@ -32,6 +32,7 @@ from autograder.intake.naming import (
 )
 from autograder.intake.roster import Roster, Student
 from autograder.notebook import NotebookError, read_data
+from autograder.sample import MARK
 
 TIMESTAMP = "timestamp.txt"
 """Where nbgrader has it when something was handed in, beside the notebooks."""
@@ -227,6 +228,9 @@ def collect(
     picks = _choose(claims, masters, _times(claims), notes)
     picks = _refuse_lookalikes(picks, course.submitted, notes)
     collected = list(_carry_out(picks, course, notes, force=force))
+    if collected:
+        # The next sample class would take the place of all that is there.
+        (course.submitted / MARK).unlink(missing_ok=True)
     present = {pick.student for pick in picks}
     return Summary(
         schemes={notes.origin(number): kind for number, kind in schemes.items() if found[number]},
@@ -470,7 +474,7 @@ def _newest(
     others = [claim.found for claim, _ in rest if claim.found.digest != first.found.digest]
     remarks = []
     if others:
-        remarks.append(f"newest of {len(others) + 1}: {', '.join(shown(each.name, 60) for each in others)} left out")
+        remarks.append(f"repeated: {', '.join(shown(each.name, 60) for each in others)} left out")
     if first.found.content.fault:
         remarks.append(f"cannot be graded: {first.found.content.fault}")
     if len(first.students) > 1:

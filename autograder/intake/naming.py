@@ -122,10 +122,11 @@ def read_path(
 
 def guess(paths: Collection[Sequence[str]]) -> Scheme:
     """Tell what made a download: Moodle and Canvas have their own ways, everything else is plain."""
-    if any(_moodle(path) for path in paths):
-        return Scheme.MOODLE
-    fitting = sum(_canvas(path) is not None for path in paths)
-    return Scheme.CANVAS if fitting * 2 > len(paths) else Scheme.PLAIN
+    for scheme, reads in ((Scheme.MOODLE, _moodle), (Scheme.CANVAS, _canvas)):
+        # Most of them: a student can call a file as the other platform would.
+        if sum(reads(path) is not None for path in paths) * 2 > len(paths):
+            return scheme
+    return Scheme.PLAIN
 
 
 def _moodle(path: Sequence[str]) -> Handed | Beside | None:
