@@ -573,15 +573,35 @@ class _Counted:
 
 # Not tarfile's own reader: it takes what a header says of its notes' size for granted, gigabytes too.
 def _tar_members(stream: _Counted, label: str, wanted: Wanted, bounds: Bounds) -> Iterator[Member | Refused]:
+    for name, kind, size in _tar_entries(stream, label, bounds):
+        left = size + -size % _BLOCK
+        try:
+            if kind not in tarfile.REGULAR_TYPES:
+                raise ValueError("is no ordinary file")
+            path = safe_path(name)
+            if not _is_clutter(path):
+                data = None
+                if wanted(path, ()):
+                    if size > bounds.member_bytes:
+                        raise ValueError(f"has more than {bounds.member_bytes / _MIB:g} MB")
+                    data = stream.read_all(size)
+                    left -= size
+                yield Member(path, data=data)
+        except ValueError as error:
+            yield Refused(shown(name), _NO_FILES.get(kind, str(error)))
+        stream.skip(left)
+
+
+def _tar_entries(stream: _Counted, label: str, bounds: Bounds) -> Iterator[tuple[str, bytes, int]]:
+    """Give name, type and size of everything but folders; the stream is then where its bytes begin."""
     meter = _Meter(label, bounds)
     notes: dict[str, str] = {}
     while block := stream.read(_BLOCK):
-        try:
-            header = tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")
-        except tarfile.TarError as error:
-            if not any(block):
-                return  # the end that every tar has
-            raise EOFError("it is no tar from here on") from error
+        if len(block) < _BLOCK:
+            raise EOFError("it was cut off")
+        if not any(block):
+            return  # the end that every tar has
+        header = tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")
         meter.count_member()
         if header.size < 0:
             raise EOFError("a file with less than no bytes")
@@ -590,29 +610,12 @@ def _tar_members(stream: _Counted, label: str, wanted: Wanted, bounds: Bounds) -
             continue
         name = _tar_name(notes.get("path", header.name))
         size = int(notes["size"]) if notes.get("size", "").isdecimal() else header.size
-        is_sparse = header.type == tarfile.GNUTYPE_SPARSE or any(key.startswith("GNU.sparse") for key in notes)
+        is_sparse = any(key.startswith("GNU.sparse") for key in notes)
         notes = {}
-        if header.type == tarfile.DIRTYPE:
-            continue
-        if header.type in _NO_FILES:
-            yield Refused(shown(name), _NO_FILES[header.type])
-            continue
-        try:
-            if is_sparse or header.type not in tarfile.REGULAR_TYPES:
-                raise ValueError("is no ordinary file")
-            path = safe_path(name)
-            if not _is_clutter(path):
-                is_wanted = wanted(path, ())
-                if is_wanted and size > bounds.member_bytes:
-                    raise ValueError(f"has more than {bounds.member_bytes / _MIB:g} MB")
-                data = stream.read_all(size) if is_wanted else None
-                if is_wanted:
-                    stream.skip(-size % _BLOCK)
-                    size = 0
-                yield Member(path, data=data)
-        except ValueError as error:
-            yield Refused(shown(name), str(error))
-        stream.skip(size + -size % _BLOCK)
+        if header.type != tarfile.DIRTYPE:
+            kind = tarfile.GNUTYPE_SPARSE if is_sparse else header.type
+            # A link says how large the other file is, and has no bytes of its own.
+            yield name, kind, 0 if kind in _NO_FILES else size
 
 
 def _tar_notes(header: tarfile.TarInfo, stream: _Counted) -> dict[str, str]:

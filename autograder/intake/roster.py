@@ -67,8 +67,9 @@ class Student:
     late: bool = False
 
     def is_about(self, handed: Handed) -> bool:
-        """Tell whether what the list says of a time is about this: Moodle numbers anew for each assignment."""
-        return bool(self.number) and self.number == handed.number
+        """Tell whether the list's time is of this: Moodle numbers students anew for each assignment, and groups."""
+        is_theirs = handed.is_anonymous or folded(self.name) in folded(handed.who)
+        return is_theirs and bool(self.number) and self.number == handed.number
 
 
 @dataclass(frozen=True)
