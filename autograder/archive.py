@@ -56,6 +56,7 @@ _DAMAGE = (
     RuntimeError,
     ValueError,
 )
+_FILES = (tarfile.REGTYPE, tarfile.AREGTYPE, tarfile.CONTTYPE)
 _NO_FILES = {
     tarfile.LNKTYPE: "is a link",
     tarfile.SYMTYPE: "is a link",
@@ -576,7 +577,7 @@ def _tar_members(stream: _Counted, label: str, wanted: Wanted, bounds: Bounds) -
     for name, kind, size in _tar_entries(stream, label, bounds):
         left = size + -size % _BLOCK
         try:
-            if kind not in tarfile.REGULAR_TYPES:
+            if kind not in _FILES:
                 raise ValueError("is no ordinary file")
             path = safe_path(name)
             if not _is_clutter(path):
