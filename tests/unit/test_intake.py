@@ -586,7 +586,7 @@ def test_a_strange_notebook_beside_the_right_one_is_a_remark(moodle):
     summary = moodle({("Ada_1", "a.ipynb"): answered("a"), ("Ada_1", "scratch.ipynb"): answered("z")})
 
     assert not summary.problems
-    assert rows(summary)["ada", "01_a"].remarks == ("scratch.ipynb is none of the course's: left out",)
+    assert rows(summary)["ada", "01_a"].remarks == ("scratch.ipynb: none of the course's, left out",)
 
 
 def test_an_assignments_folder_says_which_assignment_it_is(course, tmp_path):
