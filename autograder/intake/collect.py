@@ -18,7 +18,7 @@ from pathlib import Path
 
 from autograder.archive import ArchiveError, Member, Refused, Wanted, read_members, shown
 from autograder.build import write_file
-from autograder.course import Course, NotebookSource
+from autograder.course import Course, CourseError, NotebookSource
 from autograder.intake.matching import Content, Master, match, read_content, read_masters, without_ending
 from autograder.intake.naming import (
     Handed,
@@ -218,13 +218,15 @@ def collect(
     Raises
     ------
     CourseError
-        An assignment or master is not there or not as it should be.
+        An assignment or master is not there or not as it should be, or a source is a folder of the course's own.
     UnwritableError
         A file could not be written.
     """
+    for source in sources:
+        _refuse_own(source, course)
     masters = read_masters(course.select(assignments))
     notes = _Notes(sources)
-    found = {number: _survey(number, source, notes) for number, source in enumerate(sources)}
+    found = {number: _survey(number, source, masters, notes) for number, source in enumerate(sources)}
     schemes = {number: scheme or guess([each.path for each in own]) for number, own in found.items()}
     claims = _attribute(found, schemes, course, roster, notes)
     picks = _choose(claims, masters, _times(claims), notes)
@@ -245,7 +247,15 @@ def collect(
 # What there is
 
 
-def _survey(number: int, source: Path, notes: _Notes) -> list[Found]:
+def _refuse_own(source: Path, course: Course) -> None:
+    """Refuse the course's own folders: a master in ``submitted/`` would hand in the solutions."""
+    place = source.resolve()
+    own = (course.source, course.release, course.solutions, course.submitted, course.autograded, course.feedback)
+    if course.root.is_relative_to(place) or any(place.is_relative_to(folder) for folder in own):
+        raise CourseError(f"{source} is the course's own. Name the folder with what students handed in.")
+
+
+def _survey(number: int, source: Path, masters: Sequence[Master], notes: _Notes) -> list[Found]:
     """List a source's files; none of one that cannot be read to its end."""
     found: list[Found] = []
     problems: list[Problem] = []
@@ -255,7 +265,7 @@ def _survey(number: int, source: Path, notes: _Notes) -> list[Found]:
                 remedy = "If it is a student's, ask for the notebook itself."
                 problems.append(Problem(notes.origin(number, item.name), f"It {item.reason}.", remedy))
             else:
-                found.append(_found(number, item))
+                found.append(_found(number, item, masters))
     except ArchiveError as error:
         notes.problem(notes.origin(number), str(error), "Nothing of it was collected.")
         return []
@@ -268,12 +278,12 @@ def _is_of_use(path: tuple[str, ...], inner: tuple[str, ...]) -> bool:
     return name.endswith((".ipynb", ".zip")) or (not inner and name == TIMESTAMP)
 
 
-def _found(source: int, member: Member) -> Found:
+def _found(source: int, member: Member, masters: Sequence[Master]) -> Found:
     if member.data is None:
         return Found(source, member.path, member.inner)
     if member.name.lower().endswith(".ipynb"):
         digest = hashlib.sha256(member.data).digest()
-        content = read_content(member.data, shown(member.name, 60))
+        content = read_content(member.data, shown(member.name, 60), masters)
         return Found(source, member.path, member.inner, digest, content)
     text = member.data[: _MAX_TIMESTAMP_BYTES + 1].decode("utf-8", "replace")
     return Found(source, member.path, time=read_time(text) if len(text) <= _MAX_TIMESTAMP_BYTES else None)
