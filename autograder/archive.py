@@ -30,6 +30,7 @@ from autograder.notebook import MAX_BYTES, NotebookError, read_data
 _MIB = 2**20
 _PIECE = 2**16
 _BLOCK = 512
+_FEW = 3
 _MAX_NAME_BYTES = 1024
 _MAX_LEVELS = 32
 # A long name, or what tar notes about a file beyond its header.
@@ -296,8 +297,18 @@ def _told(error: BaseException) -> str:
 
 
 def _inner_members(outer: Member, wanted: Wanted, bounds: Bounds) -> Iterator[Member | Refused]:
-    """Read a zip that is a member; what is wrong with it is this member's affair alone."""
+    """Read a zip that is a member; what is wrong with it is this member's affair alone, and told in a few words."""
     label = shown("/".join(outer.path))
+    refused = 0
+    for item in _all_inner_members(outer, label, wanted, bounds):
+        refused += isinstance(item, Refused)
+        if isinstance(item, Member) or refused <= _FEW:
+            yield item
+    if refused > _FEW:
+        yield Refused(label, f"holds {refused - _FEW:,} more that were not read")
+
+
+def _all_inner_members(outer: Member, label: str, wanted: Wanted, bounds: Bounds) -> Iterator[Member | Refused]:
     seen: set[str] = set()
     try:
         for item in _zip_members(io.BytesIO(outer.data or b""), label, lambda path: wanted(outer.path, path), bounds):

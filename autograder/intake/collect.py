@@ -18,7 +18,7 @@ from pathlib import Path
 
 from autograder.archive import ArchiveError, Member, Refused, Wanted, read_members, shown
 from autograder.build import write_file
-from autograder.course import Course, NotebookSource
+from autograder.course import Course, CourseError, NotebookSource
 from autograder.intake.matching import Content, Master, match, read_content, read_masters, without_ending
 from autograder.intake.naming import (
     Handed,
@@ -38,6 +38,8 @@ TIMESTAMP = "timestamp.txt"
 """Where nbgrader has it when something was handed in, beside the notebooks."""
 
 _MAX_TIMESTAMP_BYTES = 100
+# So many are named, of what a student can hand in by the thousand.
+_FEW = 3
 _ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".rar", ".7z")
 _ROSTER = "Give a list of the class: --roster FILE"
 
@@ -216,13 +218,15 @@ def collect(
     Raises
     ------
     CourseError
-        An assignment or master is not there or not as it should be.
+        An assignment or master is not there or not as it should be, or a source is a folder of the course's own.
     UnwritableError
         A file could not be written.
     """
+    for source in sources:
+        _refuse_own(source, course)
     masters = read_masters(course.select(assignments))
     notes = _Notes(sources)
-    found = {number: _survey(number, source, notes) for number, source in enumerate(sources)}
+    found = {number: _survey(number, source, masters, notes) for number, source in enumerate(sources)}
     schemes = {number: scheme or guess([each.path for each in own]) for number, own in found.items()}
     claims = _attribute(found, schemes, course, roster, notes)
     picks = _choose(claims, masters, _times(claims), notes)
@@ -243,7 +247,15 @@ def collect(
 # What there is
 
 
-def _survey(number: int, source: Path, notes: _Notes) -> list[Found]:
+def _refuse_own(source: Path, course: Course) -> None:
+    """Refuse the course's own folders: a master in ``submitted/`` would hand in the solutions."""
+    place = source.resolve()
+    own = (course.source, course.release, course.solutions, course.submitted, course.autograded, course.feedback)
+    if course.root.is_relative_to(place) or any(place.is_relative_to(folder) for folder in own):
+        raise CourseError(f"{source} is the course's own. Name the folder with what students handed in.")
+
+
+def _survey(number: int, source: Path, masters: Sequence[Master], notes: _Notes) -> list[Found]:
     """List a source's files; none of one that cannot be read to its end."""
     found: list[Found] = []
     problems: list[Problem] = []
@@ -253,7 +265,7 @@ def _survey(number: int, source: Path, notes: _Notes) -> list[Found]:
                 remedy = "If it is a student's, ask for the notebook itself."
                 problems.append(Problem(notes.origin(number, item.name), f"It {item.reason}.", remedy))
             else:
-                found.append(_found(number, item))
+                found.append(_found(number, item, masters))
     except ArchiveError as error:
         notes.problem(notes.origin(number), str(error), "Nothing of it was collected.")
         return []
@@ -266,12 +278,12 @@ def _is_of_use(path: tuple[str, ...], inner: tuple[str, ...]) -> bool:
     return name.endswith((".ipynb", ".zip")) or (not inner and name == TIMESTAMP)
 
 
-def _found(source: int, member: Member) -> Found:
+def _found(source: int, member: Member, masters: Sequence[Master]) -> Found:
     if member.data is None:
         return Found(source, member.path, member.inner)
     if member.name.lower().endswith(".ipynb"):
         digest = hashlib.sha256(member.data).digest()
-        content = read_content(member.data, shown(member.name, 60))
+        content = read_content(member.data, shown(member.name, 60), masters)
         return Found(source, member.path, member.inner, digest, content)
     text = member.data[: _MAX_TIMESTAMP_BYTES + 1].decode("utf-8", "replace")
     return Found(source, member.path, time=read_time(text) if len(text) <= _MAX_TIMESTAMP_BYTES else None)
@@ -426,24 +438,33 @@ def _tell_left(
 
     Of a student of whom there is one, it is no more than a remark; these are given, by student.
     """
-    beside: dict[str, list[str]] = defaultdict(list)
+    beside: dict[str, list[Found]] = defaultdict(list)
     others: dict[str, list[Found]] = defaultdict(list)
     for claim in left:
         for student in claim.students:
             is_served = (student.folder, claim.handed.assignment) in served
             if claim.found.is_notebook and is_served:
-                beside[student.folder].append(f"{shown(claim.found.name, 60)} is none of the course's: left out")
+                beside[student.folder].append(claim.found)
             elif not is_served and claim.found.name != TIMESTAMP:
                 others[student.folder].append(claim.found)
     for folder, found in others.items():
         notebooks = [each for each in found if each.is_notebook]
-        for each in notebooks:
+        for each in notebooks[:_FEW]:
             known = ", ".join(sorted({f"{master.source.name}.ipynb" for master in masters}))
             reason = each.content.fault or "It holds no cells of one of the course's notebooks."
             notes.problem(each, reason, f"If it is one of them, give it that one's name and collect it again: {known}.")
+        if len(notebooks) > _FEW:
+            reason = f"'{folder}' handed in {len(notebooks) - _FEW:,} more of which the same is to be said."
+            notes.problem(notebooks[_FEW], reason, "Ask for the course's notebooks alone.")
         if not notebooks:
             _tell_no_notebook(folder, found, notes)
-    return beside
+    return {folder: [f"{_listed(found)}: none of the course's, left out"] for folder, found in beside.items()}
+
+
+def _listed(found: Sequence[Found]) -> str:
+    """List names of files, a few of them."""
+    names = ", ".join(shown(each.name, 60) for each in found[:_FEW])
+    return f"{names} and {len(found) - _FEW:,} more" if len(found) > _FEW else names
 
 
 def _notebook(claim: Claim, masters: Sequence[Master]) -> NotebookSource | None:
@@ -453,7 +474,7 @@ def _notebook(claim: Claim, masters: Sequence[Master]) -> NotebookSource | None:
 
 
 def _tell_no_notebook(folder: str, found: Sequence[Found], notes: _Notes) -> None:
-    names = ", ".join(shown(each.name, 40) for each in found[:3]) + (", …" if len(found) > 3 else "")
+    names = _listed(found)
     packed = any(each.name.lower().endswith(_ARCHIVES) for each in found)
     remedy = "Unpack it and collect the folder." if packed else "Ask for the notebook."
     notes.problem(found[0], f"'{folder}' handed in no notebook, only {names}.", remedy)
@@ -467,14 +488,14 @@ def _newest(
     (first, student), *rest = ranked
     same = [claim for claim, _ in rest if _rank(claim, notebook) == _rank(first, notebook)]
     if any(claim.found.digest != first.found.digest for claim in same):
-        names = ", ".join(shown("/".join((*c.found.path[-1:], *c.found.inner)), 60) for c in (first, *same))
+        names = _listed([claim.found for claim in (first, *same)])
         reason = f"'{folder}' handed in several files that could be {notebook.name}.ipynb: {names}."
         notes.problem(first.found, reason, f"Name the one that counts {notebook.name}.ipynb, or leave only that one.")
         return None
     others = [claim.found for claim, _ in rest if claim.found.digest != first.found.digest]
     remarks = []
     if others:
-        remarks.append(f"repeated: {', '.join(shown(each.name, 60) for each in others)} left out")
+        remarks.append(f"repeated: {_listed(others)} left out")
     if first.found.content.fault:
         remarks.append(f"cannot be graded: {first.found.content.fault}")
     if len(first.students) > 1:

@@ -59,10 +59,15 @@ def read_masters(assignments: Iterable[Assignment]) -> tuple[Master, ...]:
     )
 
 
-def read_content(data: bytes, name: str) -> Content:
-    """Read what a file holds; one that cannot be graded is told of, not refused: its student is to hear of it too."""
+def read_content(data: bytes, name: str, masters: Iterable[Master]) -> Content:
+    """
+    Read what a file holds, of the grade ids those that a master has.
+
+    A file that cannot be graded is told of, not refused: its student is to hear of it too.
+    """
+    known = frozenset().union(*(master.grade_ids for master in masters))
     try:
-        return Content(frozenset(cell.grade_id for cell in parse_submission(data, name) if cell.grade_id))
+        return Content(known & {cell.grade_id for cell in parse_submission(data, name)})
     except SubmissionError as error:
         return Content(fault=str(error))
 

@@ -306,6 +306,74 @@ def test_a_size_in_a_tars_note_is_no_reason_to_take_memory(tmp_path, size):
     assert peak < MIB
 
 
+@pytest.mark.parametrize("note", [b"0 path=x\n", b"no path=x\n", b"99999 path=x\n", b"\xb2 a=b\n", b" "])
+def test_a_note_in_a_tar_that_says_nothing_is_damage(tmp_path, note):
+    entry = tarfile.TarInfo("note")
+    entry.type, entry.size = tarfile.XHDTYPE, len(note)
+
+    with pytest.raises(ArchiveError, match="a note on a file that says nothing"):
+        items(tmp_path, entry.tobuf() + note.ljust(512, b"\0") + tarred({"a": b"one"}))
+
+
+def test_a_file_of_less_than_no_bytes_is_damage(tmp_path):
+    entry = tarfile.TarInfo("a")
+    entry.size = -512
+
+    with pytest.raises(ArchiveError, match="less than no bytes"):
+        items(tmp_path, entry.tobuf(tarfile.GNU_FORMAT) + bytes(1024))
+
+
+def test_a_link_in_a_tar_that_says_it_has_bytes_hides_nothing(tmp_path):
+    entry = tarfile.TarInfo("link")
+    entry.type, entry.size = tarfile.SYMTYPE, 512
+
+    found = items(tmp_path, entry.tobuf() + tarred({"a": b"one"}))
+
+    assert found == [Refused("link", "is a link"), Member(("a",), data=b"one")]
+
+
+def test_a_file_with_holes_is_refused(tmp_path):
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as tar:
+        entry = tarfile.TarInfo("a")
+        entry.pax_headers = {"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.realsize": str(2**40)}
+        tar.addfile(entry)
+
+    assert items(tmp_path, file.getvalue()) == [Refused("a", "is no ordinary file")]
+
+
+def test_a_file_that_becomes_a_link_while_it_is_read_is_not_followed(tmp_path):
+    (tmp_path / "class").mkdir()
+    (tmp_path / "class" / "a.ipynb").write_bytes(b"mine")
+    (tmp_path / "secret").write_bytes(b"secret")
+
+    def swap(path, _inner):
+        file = tmp_path.joinpath("class", *path)
+        file.unlink()
+        file.symlink_to(tmp_path / "secret")
+        return True
+
+    (found,) = read_members(tmp_path / "class", wanted=swap)
+
+    assert found == Refused("a.ipynb", "is a link. The notebook itself is needed in its place")
+
+
+def test_a_hundred_bad_members_are_told_in_a_few_words(course, tmp_path):
+    inner = zipped({f"../{number}.ipynb": b"" for number in range(100)})
+    others = {f"{number}.ipynb": answered("z") for number in range(100)}
+    again = {f"a ({number}).ipynb": answered("a", str(number)) for number in range(100)}
+    students_ = {"Eve_1": inner, "Eva_2": zipped(others), "Eli_3": zipped(again), "Evo_4": zipped(others | again)}
+
+    summary = hand_in(course, tmp_path, zipped({f"{s}_assignsubmission_file/h.zip": d for s, d in students_.items()}))
+
+    assert "h.zip: It holds 97 more that were not read." in told(summary)
+    assert "'eva' handed in 97 more of which the same is to be said." in told(summary)
+    assert len(summary.problems) == 8
+    eli, evo = (each for each in summary.collected)
+    assert eli.remarks == ("repeated: a (98).ipynb, a (97).ipynb, a (96).ipynb and 96 more left out",)
+    assert evo.remarks[1] == "0.ipynb, 1.ipynb, 2.ipynb and 97 more: none of the course's, left out"
+
+
 def test_a_note_of_gigabytes_in_a_tar_is_not_read(tmp_path):
     for kind in (tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK):
         entry = tarfile.TarInfo("note")

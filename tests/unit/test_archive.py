@@ -131,6 +131,12 @@ def test_utf_8_that_a_zip_does_not_own_up_to_is_read_as_such_and_other_names_as_
     assert contents(read(saved(tmp_path, data))) == {"Zë/a": b"one", "Ben/ü": b"two"}
 
 
+def test_a_tars_name_that_is_no_utf_8_is_read_as_old_systems_have_it(tmp_path):
+    data = tarfile.TarInfo("zoë/ü").tobuf(tarfile.GNU_FORMAT, encoding="latin-1")
+
+    assert contents(read(saved(tmp_path, data))) == {"zoë/ü": b""}
+
+
 def test_names_are_given_in_their_composed_form(tmp_path):
     name = unicodedata.normalize("NFD", "Zoë/ä.ipynb")
 

@@ -385,8 +385,9 @@ def test_a_file_is_known_by_its_cells_and_where_they_say_nothing_by_its_name(gra
 
 
 def test_a_file_that_cannot_be_graded_says_why():
-    assert read_content(b"no", "a.ipynb").fault.startswith("a.ipynb is not a notebook")
-    assert read_content(answered("a"), "a.ipynb") == Content(frozenset({"a", "test_a"}))
+    assert read_content(b"no", "a.ipynb", MASTERS).fault.startswith("a.ipynb is not a notebook")
+    assert read_content(answered("a"), "a.ipynb", MASTERS) == Content(frozenset({"a", "test_a"}))
+    assert read_content(answered("z"), "a.ipynb", MASTERS) == Content()
 
 
 # Collecting
@@ -586,7 +587,7 @@ def test_a_strange_notebook_beside_the_right_one_is_a_remark(moodle):
     summary = moodle({("Ada_1", "a.ipynb"): answered("a"), ("Ada_1", "scratch.ipynb"): answered("z")})
 
     assert not summary.problems
-    assert rows(summary)["ada", "01_a"].remarks == ("scratch.ipynb is none of the course's: left out",)
+    assert rows(summary)["ada", "01_a"].remarks == ("scratch.ipynb: none of the course's, left out",)
 
 
 def test_an_assignments_folder_says_which_assignment_it_is(course, tmp_path):
@@ -735,6 +736,25 @@ def test_what_changes_while_it_is_read_is_told(course, tmp_path, monkeypatch, th
 
     assert placed(course) == set()
     assert summary.problems[0].reason == f"It {why} while it was read."
+
+
+@pytest.mark.parametrize("place", ["", "..", "source", "source/01_a", "submitted", "solutions"])
+def test_the_courses_own_folders_are_not_collected(course, place):
+    (course.root / place).mkdir(exist_ok=True)
+
+    with pytest.raises(CourseError, match=r"is the course's own. Name the folder with what students handed in"):
+        collect(course, [course.root / place])
+    assert placed(course) == set()
+
+
+def test_a_folder_beside_the_courses_own_is_collected(course):
+    path = course.root / "from e-mail" / "ada" / "a.ipynb"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(answered("a"))
+
+    collect(course, [course.root / "from e-mail"])
+
+    assert placed(course) == {"ada/01_a/a.ipynb"}
 
 
 NAMES = st.text(
