@@ -1,9 +1,8 @@
 """
-What the network of 03_simple_network ranks, measured, and the target that follows from it.
+What the network of 03_simple_network gives to the truth, measured, and the target that follows from it.
 
-Runs the reference of the master notebook many times, each with the training pictures in another order and with hold-out
-pictures of its own (with a data folder: with a random half of the test pictures left out), and prints the row for
-``coursekit/targets.toml``:
+Runs the reference of the master notebook many times, each with the training pictures in another order and, where they
+are drawn, with hold-out pictures of its own, and prints the row for ``coursekit/targets.toml``:
 
     python -m benchmarks.measure_simple_network --seeds 20            # the data source and profile in use
     COURSE_DATA=<folder> python -m benchmarks.measure_simple_network --write   # and put the row into the table
@@ -24,7 +23,8 @@ import numpy as np
 from benchmarks.measure_targets import ROOT, Row, as_toml, entry, write
 
 MASTER = ROOT / "source" / "03_simple_network" / "simple_network.ipynb"
-EXERCISE = "simple-ranking/litter"
+EXERCISE = "simple-trust/litter"
+WRONG = ("untrained, all zero", "the random start, untrained", "the random start, trained")
 CELLS = ("setup", "prepare", "make_parameters", "logits", "cross_entropy", "sgd_step", "train")
 
 
@@ -37,12 +37,12 @@ def notebook() -> dict[str, Any]:
     return names
 
 
-def ranked(weights: Any, bias: Any, pictures: Any, labels: Any) -> float:
-    """Give the share of all pairs (bottle, no bottle) in the right order."""
+def trust(weights: Any, bias: Any, pictures: Any, labels: Any) -> float:
+    """Give the geometric mean of the probabilities that the network gives to the truth: e to the power of -loss."""
     z = pictures.reshape(len(pictures), -1) / 255 @ np.asarray(weights) + np.asarray(bias)
-    score = z[:, 1] - z[:, 0]
-    bottles, others = score[labels == 1][:, None], score[labels == 0]
-    return float(np.mean((bottles > others) + 0.5 * (bottles == others)))
+    z -= z.max(axis=1, keepdims=True)
+    log = z - np.log(np.exp(z).sum(axis=1, keepdims=True))
+    return float(np.exp(log[np.arange(len(labels)), labels].mean()))
 
 
 def measure(seeds: int) -> Row:
@@ -54,27 +54,23 @@ def measure(seeds: int) -> Row:
     names = notebook()
     with contextlib.redirect_stdout(io.StringIO()):
         litter = data.load("litter")
-    drawn = data.source("litter") == "stand-in"
-    honest, wrong = [], {"untrained, all zero": 0.5, "the random start, untrained": 0.0, "the random start, trained": 0.0}
+    honest, wrong = [], dict.fromkeys(WRONG, 0.0)
     for seed in range(seeds):
         rng = np.random.default_rng(seed)
         os.environ["COURSE_HOLDOUT_SEED"] = str(30_000 + seed)
         pictures, labels = data.holdout("litter")
-        if not drawn:
-            half = rng.permutation(len(labels))[: len(labels) // 2]
-            pictures, labels = pictures[half], labels[half]
         order = rng.permutation(len(litter.y_train))
         x = names["prepare"](litter.x_train[order])
         y = tf.one_hot(litter.y_train[order], 2)
         sizes = names["EPOCHS"], names["BATCH_SIZE"], names["LEARNING_RATE"]
         zero = tf.Variable(tf.zeros((2500, 2))), tf.Variable(tf.zeros(2))
         names["train"](*zero, x, y, *sizes)
-        honest.append(ranked(*zero, pictures, labels))
+        honest.append(trust(*zero, pictures, labels))
         random = names["make_parameters"](2500, 2, seed)
-        for who in ("the random start, untrained", "the random start, trained"):
-            if who.endswith(", trained"):
-                names["train"](*random, x, y, *sizes)
-            wrong[who] = max(wrong[who], ranked(*random, pictures, labels))
+        reached = [0.5, trust(*random, pictures, labels)]
+        names["train"](*random, x, y, *sizes)
+        reached.append(trust(*random, pictures, labels))
+        wrong = {who: max(wrong[who], value) for who, value in zip(WRONG, reached, strict=True)}
     return Row(EXERCISE, tuple(honest), wrong)
 
 
