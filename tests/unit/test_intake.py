@@ -513,6 +513,18 @@ def test_two_students_of_one_name_are_told_and_a_list_of_the_class_keeps_them_ap
     assert summary.absent == ("ada",)
 
 
+def test_two_names_that_would_make_one_folder_are_told_also_from_two_downloads(course, tmp_path):
+    sources = [
+        saved(tmp_path, zipped({"Ada Lovelace_1_assignsubmission_file/a.ipynb": answered("a")}), "a.zip"),
+        saved(tmp_path, zipped({"Ada-Lovelace_9_assignsubmission_file/b.ipynb": answered("b")}), "b.zip"),
+    ]
+
+    summary = collect(course, sources)
+
+    assert not summary.collected
+    assert {each.reason for each in summary.problems} == {"Several students would share the folder 'ada-lovelace'."}
+
+
 def test_who_is_not_in_the_list_of_the_class_is_told(moodle, roster):
     summary = moodle(
         {("Grace Hopper_99", "a.ipynb"): answered("a"), ("Grace Hopper_99", "b.ipynb"): answered("b")},
