@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from coursekit.objects_bodies import BODIES
-from coursekit.objects_camera import SIDE, View, draw
+from coursekit.objects_camera import SIDE, View, draw, place
 from coursekit.objects_scenery import draw_clutter, draw_scenes, draw_shadow, photograph
 
 if TYPE_CHECKING:
@@ -65,28 +65,29 @@ def _pictures(rng: np.random.Generator, count: int, name: str) -> NDArray[np.uin
     places = rng.choice(list(shares), count, p=list(shares.values()))
     canvas = draw_scenes(rng, places)
     draw_clutter(rng, canvas, 0.35, large=True)
-    draw_clutter(rng, canvas, 0.2, large=True)
-    view = _view(rng, count, name)
-    draw(canvas, BODIES[name](rng, count), view)
+    placed = place(BODIES[name](rng, count), _view(rng, count, name))
+    aloft = np.isin(places, ("sky", "water", "pool"))
+    draw_shadow(canvas, placed.box, np.where(aloft, 0, rng.uniform(0.1, 0.6, count)))
+    draw(canvas, placed)
     draw_clutter(rng, canvas, 0.12, large=False)
     return photograph(rng, canvas)
 
 
 def _view(rng: np.random.Generator, count: int, name: str) -> View:
     """Choose where each picture is taken from: from the side mostly, from a little above."""
-    turned = rng.normal(0, 0.55, count)
+    turned = rng.normal(0, 0.5, count)
     yaw = np.where(rng.random(count) < 0.5, 0, np.pi) + turned
-    pitch = rng.uniform(0.0, 0.45, count)
+    pitch = rng.uniform(0.0, 0.4, count)
     roll = rng.normal(0, 0.05, count)
     if name == "airplane":
-        yaw, pitch, roll = rng.uniform(0, 2 * np.pi, count), rng.normal(0.1, 0.5, count), rng.normal(0, 0.3, count)
+        yaw, pitch, roll = rng.uniform(0, 2 * np.pi, count), rng.normal(0.1, 0.4, count), rng.normal(0, 0.25, count)
     elif name == "frog":
         yaw, pitch = rng.uniform(0, 2 * np.pi, count), rng.uniform(0.1, 1.1, count)
     elif name == "bird":
         yaw, roll = rng.uniform(0, 2 * np.pi, count), rng.normal(0, 0.15, count)
     elif name in _MACHINES:
-        yaw = np.where(rng.random(count) < 0.5, 0, np.pi) + rng.normal(0, 0.7, count)
-    size = np.where(rng.random(count) < 0.15, rng.uniform(30, 42, count), rng.uniform(18, 31, count))
+        yaw = np.where(rng.random(count) < 0.5, 0, np.pi) + rng.normal(0, 0.6, count)
+    size = np.where(rng.random(count) < 0.15, rng.uniform(31, 40, count), rng.uniform(22, 32, count))
     around, height = rng.uniform(-1.1, 1.1, count), rng.uniform(0.4, 0.9, count)
     level = np.sqrt(1 - height**2)
     light = np.stack([level * np.sin(around), height, level * np.cos(around)], -1)

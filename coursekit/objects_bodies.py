@@ -210,7 +210,7 @@ def deer(rng: np.random.Generator, count: int) -> Body:
         for start, end in (((0.1, 0.8, 0.3 * sign), fork), (fork, tip), (fork, (1.3, 0.85 * reach, 1.2 * sign)),
                            ((-0.4, 0.75 * reach, 1.1 * sign), (-1.2, 0.95 * reach, 1.5 * sign))):  # fmt: skip
             places = (_p(axes, ahead=each[0], up=each[1], side=each[2]) for each in (start, end))
-            body.round(*places, 0.021, 0.014, horn, where=antlers)
+            body.round(*places, 0.03, 0.02, horn, where=antlers)
     _legs(body, rng, hip=-0.34 + 0 * high, shoulder=0.28 + 0 * high, high=high, apart=0.5 * thick, wide=0.028, fur=fur, sock=fur * 0.85)
     return body
 
@@ -309,13 +309,9 @@ def bird(rng: np.random.Generator, count: int) -> Body:
     body.ball(head, skull, cap)
     aside = _uniform(rng, count, -0.5, 0.9)
     long = np.where(perched, _uniform(rng, count, 0.09, 0.17), _uniform(rng, count, 0.12, 0.28))
-    for back, forth, wide in ((0.7, 0.0, 0.45), (1.0, 1.0, 0.06)):
-        del wide
-        reach = skull * back + long * forth
-        if forth:
-            start = (head[0] + 0.7 * skull * np.cos(aside), head[1], 0.7 * skull * np.sin(aside))
-            end = (head[0] + reach * np.cos(aside), head[1] - 0.03, reach * np.sin(aside))
-            body.round(start, end, 0.45 * skull, 0.01, bill)
+    start = (head[0] + 0.7 * skull * np.cos(aside), head[1], 0.7 * skull * np.sin(aside))
+    end = (head[0] + (skull + long) * np.cos(aside), head[1] - 0.03, (skull + long) * np.sin(aside))
+    body.round(start, end, 0.45 * skull, 0.01, bill)
     for sign in (-1, 1):
         eye = aside + 0.75 * sign
         body.ball((head[0] + 0.8 * skull * np.cos(eye), head[1] + 0.25 * skull, 0.8 * skull * np.sin(eye)), 0.24 * skull, _BLACK)

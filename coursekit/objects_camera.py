@@ -94,35 +94,54 @@ class Body:
         return tuple(np.stack(each, 1) for each in zip(*self._faces, strict=True))
 
 
-def draw(canvas: Field, body: Body, view: View) -> NDArray[Any]:
-    """Draw a body into pictures (n, 3, 32 * 32), brightness 0 to 1, in place, and give its lowest places (n, 2)."""
+class Placed(NamedTuple):
+    """A body as the camera sees it: places and radii in pixels, and the box around it (n, 4): left, right, top, low."""
+
+    starts: Field
+    ends: Field
+    radii: Field
+    end_radii: Field
+    colours: Field
+    corners: Field
+    face_colours: Field
+    light: Field
+    box: Field
+
+
+def place(body: Body, view: View) -> Placed:
+    """Turn a body towards the camera, and give it the size and the place that the view asks for."""
     start, end, wide, end_wide, colour = body.rounds()
     corners, face_colour = body.faces()
     turn = _turn(view)
-    start, end = start @ turn, end @ turn
-    corners = corners @ turn[:, None]
-    size, middle, low = _fitted(view, start, end, np.maximum(wide, 0), np.maximum(end_wide, 0), corners)
-    places = [size[:, None, None] * points + middle[:, None] for points in (start, end)]
-    radii = [np.where(radius < 0, -9, size[:, None] * radius) for radius in (wide, end_wide)]
-    corner_places = size[:, None, None, None] * corners + middle[:, None, None]
-    tables = [each.astype(np.float32) for each in (*places, *radii, colour, corner_places, face_colour, view.light)]
-    for first in range(0, body.count, _CHUNK):
-        part = slice(first, first + _CHUNK)
-        start, end, wide, end_wide, colour, corners, face_colour, light = (table[part] for table in tables)
-        pictures = canvas[part]
+    start, end, corners = start @ turn, end @ turn, corners @ turn[:, None]
+    there, end_there = np.maximum(wide, 0)[..., None], np.maximum(end_wide, 0)[..., None]
+    flat = corners.reshape(len(corners), -1, 3)
+    lows = np.concatenate([start - there, end - end_there, flat], 1).min(axis=1)
+    highs = np.concatenate([start + there, end + end_there, flat], 1).max(axis=1)
+    size = view.size / (highs - lows)[:, :2].max(axis=1)
+    middle = np.zeros_like(lows)
+    middle[:, :2] = (SIDE - 1) / 2 + view.shift - size[:, None] * (lows + highs)[:, :2] / 2
+    start, end = (size[:, None, None] * points + middle[:, None] for points in (start, end))
+    wide, end_wide = (np.where(radius < 0, -9, size[:, None] * radius) for radius in (wide, end_wide))
+    corners = size[:, None, None, None] * corners + middle[:, None, None]
+    left, low = (size[:, None] * each + middle for each in (lows, highs))
+    box = np.stack([left[:, 0], low[:, 0], left[:, 1], low[:, 1]], -1)
+    parts = (start, end, wide, end_wide, colour, corners, face_colour, view.light, box)
+    return Placed(*(part.astype(np.float32) for part in parts))
+
+
+def draw(canvas: Field, placed: Placed) -> None:
+    """Draw what is placed into pictures (n, 3, 32 * 32), brightness 0 to 1, in place."""
+    for first in range(0, len(canvas), _CHUNK):
+        some = Placed(*(table[first : first + _CHUNK] for table in placed))
+        pictures = canvas[first : first + _CHUNK]
         depth = np.full((len(pictures), SIDE * SIDE), -_NEAR, np.float32)
-        for number in range(corners.shape[1]):
-            _draw_face(pictures, depth, corners[:, number], face_colour[:, number], light)
-        for number in range(start.shape[1]):
-            _draw_round(
-                pictures,
-                depth,
-                (start[:, number], end[:, number]),
-                (wide[:, number], end_wide[:, number]),
-                colour[:, number],
-                light,
-            )
-    return low
+        for number in range(some.corners.shape[1]):
+            _draw_face(pictures, depth, some.corners[:, number], some.face_colours[:, number], some.light)
+        for number in range(some.starts.shape[1]):
+            ends = some.starts[:, number], some.ends[:, number]
+            radii = some.radii[:, number], some.end_radii[:, number]
+            _draw_round(pictures, depth, ends, radii, some.colours[:, number], some.light)
 
 
 def _turn(view: View) -> NDArray[Any]:
@@ -140,20 +159,6 @@ def _turn(view: View) -> NDArray[Any]:
     roll = matrix(c, s, zero, -s, c, zero, zero, zero, one)
     turned: NDArray[Any] = yaw @ pitch @ roll @ np.diag([1.0, -1.0, 1.0])
     return turned
-
-
-def _fitted(view: View, *parts: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
-    """Choose scale and middle so that the body has the wanted size and place; and tell where its feet are."""
-    start, end, wide, end_wide, corners = parts
-    flat = corners.reshape(len(corners), -1, 3)
-    lows = np.concatenate([start - wide[..., None], end - end_wide[..., None], flat], 1).min(axis=1)
-    highs = np.concatenate([start + wide[..., None], end + end_wide[..., None], flat], 1).max(axis=1)
-    extent = highs - lows
-    size = view.size / extent[:, :2].max(axis=1)
-    middle = np.zeros((len(size), 3))
-    middle[:, :2] = (SIDE - 1) / 2 + view.shift - size[:, None] * (lows + highs)[:, :2] / 2
-    feet = np.stack([size * extent[:, 0], (size * highs[:, 1] + middle[:, 1])], -1)
-    return size, middle, feet
 
 
 def _draw_round(

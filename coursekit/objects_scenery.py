@@ -158,13 +158,12 @@ def _tiles() -> Field:
     return tiles
 
 
-def draw_shadow(canvas: Field, feet: NDArray[Any], strength: NDArray[Any]) -> None:
-    """Darken the ground below what stands there: `feet` are width and lowest row in pixels, middle from the width."""
-    wide, low = _column(feet[:, 0]), _column(feet[:, 1])
-    middle = _column(feet[:, 2])
-    across = (Columns - middle) / (0.5 * wide + 1)
-    down = (Rows - low + 0.5) / np.maximum(0.1 * wide, 1.2)
-    dark = np.clip(1.3 - (across * across + down * down), 0, 1) * _column(strength)
+def draw_shadow(canvas: Field, box: Field, strength: NDArray[Any]) -> None:
+    """Darken the ground below what stands there: `box` is its left, right, top and low side in pixels, (n, 4)."""
+    left, right, _, low = (_column(side) for side in box.T)
+    across = (Columns - (left + right) / 2) / (0.45 * (right - left) + 1)
+    down = (Rows - low + 1) / np.maximum(0.09 * (right - left), 1.3)
+    dark = np.clip(1.4 - (across * across + down * down), 0, 1) * _column(strength)
     canvas *= 1 - dark[:, None]
 
 
@@ -195,11 +194,11 @@ def photograph(rng: np.random.Generator, canvas: Field) -> NDArray[np.uint8]:
     def each(values: Any) -> Field:
         return np.asarray(values, np.float32).reshape(count, -1, 1, 1)
 
-    soft = each(rng.uniform(0.1, 0.8, count))
+    soft = each(rng.uniform(0.1, 0.6, count))
     pictures = pictures + soft * (blurred - pictures)
     middle = pictures.mean(axis=(1, 2, 3), keepdims=True)
-    pictures = middle + each(rng.uniform(0.75, 1.3, count)) * (pictures - middle)
-    pictures *= each(np.exp(rng.normal(0, 0.16, count))) * each(np.exp(rng.normal(0, 0.05, (count, 3))))
+    pictures = middle + each(rng.uniform(0.85, 1.3, count)) * (pictures - middle)
+    pictures *= each(np.exp(rng.normal(0, 0.12, count))) * each(np.exp(rng.normal(0, 0.03, (count, 3))))
     noise = rng.standard_normal((count, 1, SIDE, SIDE), np.float32) + 0.5 * rng.standard_normal(pictures.shape, np.float32)
-    pictures += each(rng.uniform(0.005, 0.03, count)) * noise
+    pictures += each(rng.uniform(0.005, 0.022, count)) * noise
     return np.clip(pictures * 255, 0, 255).astype(np.uint8).transpose(0, 2, 3, 1).copy()
