@@ -87,7 +87,7 @@ def _view(rng: np.random.Generator, count: int, name: str) -> View:
         yaw, roll = rng.uniform(0, 2 * np.pi, count), rng.normal(0, 0.15, count)
     elif name in _MACHINES:
         yaw = np.where(rng.random(count) < 0.5, 0, np.pi) + rng.normal(0, 0.6, count)
-    size = np.where(rng.random(count) < 0.15, rng.uniform(31, 40, count), rng.uniform(22, 32, count))
+    size = np.where(rng.random(count) < 0.15, rng.uniform(31, 40, count), rng.uniform(20, 31, count))
     around, height = rng.uniform(-1.1, 1.1, count), rng.uniform(0.4, 0.9, count)
     level = np.sqrt(1 - height**2)
     light = np.stack([level * np.sin(around), height, level * np.cos(around)], -1)
@@ -97,5 +97,5 @@ def _view(rng: np.random.Generator, count: int, name: str) -> View:
 def _shift(rng: np.random.Generator, count: int, size: NDArray[Any]) -> NDArray[Any]:
     """Move off the middle, small things farther than large ones; more stand low than high."""
     room = np.maximum(34 - size, 3)[:, None] / 2
-    moved: NDArray[Any] = rng.normal((0, 0.15), (0.4, 0.35), (count, 2)) * room
+    moved: NDArray[Any] = rng.normal((0, 0.15), (0.5, 0.42), (count, 2)) * room
     return moved

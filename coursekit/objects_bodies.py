@@ -106,15 +106,15 @@ def _dog_head(body: Body, rng: np.random.Generator, at: Sequence[Array], skull: 
     count = body.count
     nod, turn = _uniform(rng, count, -0.1, 0.45), _uniform(rng, count, -0.4, 1.9)
     long = _uniform(rng, count, 1.25, 1.9) * skull
-    axes = _head(body, at, nod, turn, skull=skull, muzzle=long, snout=0.42 * skull, fur=fur, nose=_BLACK)
+    axes = _head(body, at, nod, turn, skull=skull, muzzle=long, snout=0.46 * skull, fur=fur, nose=_BLACK)
     body.round(_p(axes, ahead=0.7, up=-0.25), _p(axes, ahead=0.95 * long / skull, up=-0.15), 0.42 * skull, 0.36 * skull, inner)
-    floppy = rng.random(count) < 0.7
-    ear = _either(rng, 0.5, fur, 0.6 * fur)
+    floppy = rng.random(count) < 0.78
+    ear = _either(rng, 0.25, 0.85 * fur, 0.5 * fur)
     for sign in (-1, 1):
         body.round(
             _p(axes, ahead=-0.1, up=0.6, side=0.8 * sign),
-            _p(axes, ahead=-0.1, up=-0.75, side=1.25 * sign),
-            0.3 * skull, 0.36 * skull, ear, where=floppy,
+            _p(axes, ahead=-0.1, up=-1.0, side=1.3 * sign),
+            0.34 * skull, 0.42 * skull, ear, where=floppy,
         )  # fmt: skip
         body.round(
             _p(axes, ahead=-0.2, up=0.7, side=0.6 * sign), _p(axes, ahead=-0.2, up=1.5, side=0.66 * sign),
@@ -137,7 +137,7 @@ def _pet(rng: np.random.Generator, count: int, *, cat: bool) -> Body:
     hip_x, front_x = np.where(sits, -0.26, -0.42), np.where(sits, 0.04, 0.36)
     body.round((hip_x, hip_y, 0), (front_x, front_y, 0), thick * np.where(sits, 1.35, 1), thick * 0.98, fur)
     body.ball((front_x + 0.05, front_y - 0.3 * thick, 0), 0.82 * thick, inner)
-    skull = (_uniform(rng, count, 0.15, 0.18) if cat else _uniform(rng, count, 0.12, 0.165)) * np.where(near, 2.6, 1)
+    skull = (_uniform(rng, count, 0.15, 0.18) if cat else _uniform(rng, count, 0.14, 0.185)) * np.where(near, 2.6, 1)
     neck = 0.1 if cat else _uniform(rng, count, 0.12, 0.28)
     head = (front_x + 0.12 + 0.3 * neck, front_y + thick * 0.6 + neck, np.where(near, 0.35, 0.0))
     body.round((front_x, front_y, 0), head, 0.8 * thick, 0.72 * skull, fur)
@@ -154,7 +154,7 @@ def _pet(rng: np.random.Generator, count: int, *, cat: bool) -> Body:
         body.round((hip_x, hip_y - 0.2 * thick, apart), (knee, knee_y, apart * 1.3), 0.65 * thick, 1.2 * wide, fur)
         paw = np.select([stands, sits, lies], [hip_x - 0.02 - swing, hip_x + 0.3, hip_x + 0.34], hip_x)
         body.round((knee, knee_y, apart * 1.3), (paw, ground + wide, apart * 1.3), 1.2 * wide, wide, sock)
-    lift = _uniform(rng, count, -0.25, 0.55) if cat else _uniform(rng, count, -0.2, 0.45)
+    lift = _uniform(rng, count, -0.25, 0.55) if cat else _uniform(rng, count, 0.1, 1.4)
     long = 0.34 if cat else _uniform(rng, count, 0.12, 0.3)
     bend_x, bend_y = hip_x - 0.8 * long, np.maximum(hip_y + 0.5 * lift * long, 0.03)
     thin = 0.038 if cat else _uniform(rng, count, 0.025, 0.055)
