@@ -1,8 +1,9 @@
 """The pictures of the course: read from a data folder, or drawn on the spot.
 
 Two environment variables steer it: ``$COURSE_DATA`` is a folder with one ``<name>.npz`` a data set, and
-``$COURSE_DATA_SOURCE`` (``real`` or ``standin``) pins the source. Without either the course works with no network and
-no files at all: a stand-in is drawn.
+``$COURSE_DATA_SOURCE`` (``real`` or ``standin``) pins the source. Without either, a data set that somebody has
+downloaded (`coursekit.download`) is read from the cache; else the course works with no network and no files at all: a
+stand-in is drawn.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 
+from coursekit import download
 from coursekit.digits import draw_digits
 from coursekit.litter import draw_litter
 from coursekit.objects import CLASSES as OBJECTS
@@ -36,7 +38,7 @@ if TYPE_CHECKING:
 
 __all__ = ["DataError", "Dataset", "Source", "holdout", "load", "source", "stripes"]
 
-Source = Literal["folder", "stand-in"]
+Source = Literal["folder", "download", "stand-in"]
 
 _HOLDOUT_SEED = 20_231_122
 
@@ -164,17 +166,18 @@ def load(name: str) -> Dataset:
     DataError
         If the data set is unknown, cannot be had from the pinned source, or its file is broken.
     """
-    if source(name) == "folder":
-        dataset, remark = _from_folder(name)
-    else:
+    where = source(name)
+    if where == "stand-in":
         dataset, remark = _from_stand_in(name), "drawn by the course's stand-in"
+    else:
+        dataset, remark = _from_file(name, where)
     sizes = f"{len(dataset.y_train)} training, {len(dataset.y_val)} validation and {len(dataset.y_test)} test pictures"
     print(f"{name}: {sizes} ({remark})")
     return dataset
 
 
 def source(name: str) -> Source:
-    """Say which source `load` would use, without reading or drawing anything.
+    """Say which source `load` would use, without reading, drawing or fetching anything.
 
     Raises
     ------
@@ -194,10 +197,15 @@ def source(name: str) -> Source:
     if path is not None and path.is_file():
         return "folder"
     if pinned == "real":
+        if name in download.downloadable():
+            return "download"
         wanted = "set COURSE_DATA to the folder that has" if path is None else f"there is no {path}: put there"
         raise DataError(
             f"COURSE_DATA_SOURCE is 'real', but {wanted} {name}.npz, or set COURSE_DATA_SOURCE to 'standin'"
         )
+    # A folder that was named is the course's choice: what somebody downloaded for another one is not mixed with it.
+    if path is None and name in download.downloadable() and download.cached(name).is_file():
+        return "download"
     if name not in _STAND_INS:
         known = ", ".join(sorted(_FORMS))
         raise DataError(
@@ -209,7 +217,7 @@ def source(name: str) -> Source:
 def holdout(name: str) -> tuple[Pictures, Labels]:
     """Give pictures that nobody has trained on, in the same raw form as `load`.
 
-    From a data folder these are ``x_holdout, y_holdout`` where the file has them, else its test split. The stand-in
+    Of real data these are ``x_holdout, y_holdout`` where the file has them, else its test split. The stand-in
     draws new ones from the integer ``$COURSE_HOLDOUT_SEED``, with the class shares of the test split: 300 for `litter`,
     600 for `parcels`, 1,000 for `mnist` and `cifar10`.
 
@@ -223,8 +231,9 @@ def holdout(name: str) -> tuple[Pictures, Labels]:
     DataError
         As `load`, and if ``$COURSE_HOLDOUT_SEED`` is not a whole number that is zero or more.
     """
-    if source(name) == "folder":
-        path = _existing_path(name)
+    where = source(name)
+    if where != "stand-in":
+        path = _existing_path(name, where)
         arrays = _read(path)
         kind = "holdout" if "x_holdout" in arrays else "test"
         return _split(name, path, arrays, kind)
@@ -294,7 +303,13 @@ def _path(name: str) -> Path | None:
     return Path(folder) / f"{name}.npz"
 
 
-def _existing_path(name: str) -> Path:
+def _existing_path(name: str, where: Source) -> Path:
+    if where == "download":
+        try:
+            with download.shown() as progress:
+                return download.fetch(name, progress)
+        except download.DownloadError as error:
+            raise DataError(f"{error} With COURSE_DATA_SOURCE=standin the course draws its own.") from error
     path = _path(name)
     if path is None:
         raise DataError(f"set COURSE_DATA to the folder that has {name}.npz")
@@ -336,12 +351,12 @@ def _split(name: str, path: Path, arrays: dict[str, Pictures], kind: str) -> tup
     return x, y.astype(np.int64)
 
 
-def _from_folder(name: str) -> tuple[Dataset, str]:
-    path = _existing_path(name)
+def _from_file(name: str, where: Source) -> tuple[Dataset, str]:
+    path = _existing_path(name, where)
     arrays = _read(path)
     x_train, y_train = _split(name, path, arrays, "train")
     x_test, y_test = _split(name, path, arrays, "test")
-    remark = f"from {path.name} in the data folder"
+    remark = f"from {path.name} in the data folder" if where == "folder" else "downloaded"
     if "x_val" in arrays:
         x_val, y_val = _split(name, path, arrays, "val")
     else:
@@ -350,7 +365,7 @@ def _from_folder(name: str) -> tuple[Dataset, str]:
         x_train, y_train = x_train[:kept], y_train[:kept]
         remark += "; it has no validation split: the last 10 % of its training pictures serve"
     names = _names(name, arrays, y_train)
-    return Dataset(name, "folder", x_train, y_train, x_val, y_val, x_test, y_test, names), remark
+    return Dataset(name, where, x_train, y_train, x_val, y_val, x_test, y_test, names), remark
 
 
 def _names(name: str, arrays: dict[str, Pictures], y: Labels) -> tuple[str, ...]:
