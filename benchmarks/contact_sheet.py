@@ -26,7 +26,7 @@ GAP = 1
 
 
 def main(
-    names: Annotated[list[str] | None, typer.Argument(help=f"Which of {', '.join(NAMES)}; all when none is named.")] = None,
+    names: Annotated[list[str] | None, typer.Argument(help=f"Of {', '.join(NAMES)}; all when none is named.")] = None,
     to: Annotated[Path, typer.Option(help="Folder for the sheets.")] = ROOT / "build" / "contact-sheets",
     columns: Annotated[int, typer.Option(help="Pictures side by side.")] = 24,
     rows: Annotated[int, typer.Option(help="Rows of each class.")] = 2,

@@ -32,12 +32,16 @@ class _Way(NamedTuple):
     strokes: Sequence[Stroke]
 
 
+# fmt: off
 _WAYS: dict[int, Sequence[_Way]] = {
     0: (
-        _Way(0.6, [[(0.5, 0), (0.15, 0.2), (0.05, 0.55), (0.25, 0.95), (0.6, 0.97), (0.9, 0.65), (0.88, 0.25), (0.5, 0)]]),
+        _Way(0.6,
+            [[(0.5, 0), (0.15, 0.2), (0.05, 0.55), (0.25, 0.95), (0.6, 0.97),
+            (0.9, 0.65), (0.88, 0.25), (0.5, 0)]]),
         _Way(
             0.4,
-            [[(0.62, 0.08), (0.3, 0.1), (0.08, 0.5), (0.28, 0.95), (0.68, 0.9), (0.92, 0.45), (0.7, 0.06), (0.4, 0.12)]],
+            [[(0.62, 0.08), (0.3, 0.1), (0.08, 0.5), (0.28, 0.95), (0.68, 0.9),
+            (0.92, 0.45), (0.7, 0.06), (0.4, 0.12)]],
         ),
     ),
     1: (
@@ -45,7 +49,8 @@ _WAYS: dict[int, Sequence[_Way]] = {
         _Way(0.26, [[(0.32, 0.22), (0.45, 0.13), (0.56, 0)], [(0.56, 0), (0.55, 0.5), (0.55, 1)]]),
         _Way(
             0.12,
-            [[(0.3, 0.2), (0.42, 0.12), (0.52, 0)], [(0.52, 0), (0.52, 0.5), (0.52, 1)], [(0.25, 1), (0.5, 1), (0.8, 0.99)]],
+            [[(0.3, 0.2), (0.42, 0.12), (0.52, 0)], [(0.52, 0), (0.52, 0.5),
+            (0.52, 1)], [(0.25, 1), (0.5, 1), (0.8, 0.99)]],
         ),
     ),
     2: (
@@ -67,7 +72,8 @@ _WAYS: dict[int, Sequence[_Way]] = {
         ),
         _Way(
             0.12,
-            [[(0.1, 0.05), (0.5, 0.02), (0.86, 0.05)], [(0.86, 0.05), (0.5, 0.5), (0.1, 0.96)], [(0.1, 0.96), (0.9, 0.96)]],
+            [[(0.1, 0.05), (0.5, 0.02), (0.86, 0.05)], [(0.86, 0.05), (0.5, 0.5),
+            (0.1, 0.96)], [(0.1, 0.96), (0.9, 0.96)]],
         ),
     ),
     3: (
@@ -88,7 +94,8 @@ _WAYS: dict[int, Sequence[_Way]] = {
         ),
         _Way(
             0.15,
-            [[(0.15, 0.1), (0.5, 0), (0.8, 0.2), (0.6, 0.43), (0.4, 0.5), (0.62, 0.52), (0.85, 0.74), (0.5, 1), (0.08, 0.84)]],
+            [[(0.15, 0.1), (0.5, 0), (0.8, 0.2), (0.6, 0.43), (0.4, 0.5), (0.62, 0.52),
+            (0.85, 0.74), (0.5, 1), (0.08, 0.84)]],
         ),
     ),
     4: (
@@ -145,7 +152,8 @@ _WAYS: dict[int, Sequence[_Way]] = {
         ),
         _Way(
             0.4,
-            [[(0.5, 0.0), (0.26, 0.34), (0.14, 0.72), (0.34, 0.98), (0.72, 0.94), (0.8, 0.68), (0.5, 0.58), (0.2, 0.76)]],
+            [[(0.5, 0.0), (0.26, 0.34), (0.14, 0.72), (0.34, 0.98), (0.72, 0.94),
+            (0.8, 0.68), (0.5, 0.58), (0.2, 0.76)]],
         ),
     ),
     7: (
@@ -202,10 +210,12 @@ _WAYS: dict[int, Sequence[_Way]] = {
         ),
         _Way(
             0.2,
-            [[(0.7, 0.06), (0.34, 0.08), (0.16, 0.34), (0.42, 0.46), (0.72, 0.26), (0.78, 0.06), (0.74, 0.46), (0.6, 1.0)]],
+            [[(0.7, 0.06), (0.34, 0.08), (0.16, 0.34), (0.42, 0.46), (0.72, 0.26),
+            (0.78, 0.06), (0.74, 0.46), (0.6, 1.0)]],
         ),
     ),
 }
+# fmt: on
 
 
 def draw_digits(counts: Sequence[int], seed: int) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
@@ -276,7 +286,8 @@ def _write(rng: np.random.Generator, count: int, control: NDArray[Any], weights:
     loose = rng.normal(0, 0.012, (count, len(control), 2))
     unit = np.sqrt(np.exp(rng.normal(0, 0.22, count)))
     shape = (control - 0.5 + move + loose) * np.stack([0.78 * unit, 1 / unit], -1)[:, None]
-    return np.einsum("pm,nmc->npc", weights, shape, optimize=True).astype(np.float32)
+    written: NDArray[np.float32] = np.einsum("pm,nmc->npc", weights, shape, optimize=True).astype(np.float32)
+    return written
 
 
 def _slanted(rng: np.random.Generator, points: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -297,13 +308,14 @@ def _slanted(rng: np.random.Generator, points: NDArray[np.float32]) -> NDArray[n
 
 
 def _placed(rng: np.random.Generator, points: NDArray[np.float32], pen: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Scale into a box of about 20 pixels and put the centre of mass near the middle; pixels from the canvas' corner."""
+    """Scale into a box of about 20 pixels, with the centre of mass near the middle; in pixels of the canvas."""
     extent = np.ptp(points, axis=1).max(axis=1)
     wanted = rng.uniform(17.5, 20.5, len(points)) - 2 * pen
     points = points * (wanted / extent)[:, None, None].astype(np.float32)
     middle = points.mean(axis=1, keepdims=True)
     shift = rng.normal(0, 0.75, middle.shape).astype(np.float32)
-    return points - middle + shift + np.float32((SIDE - 1) / 2 + _MARGIN)
+    placed: NDArray[np.float32] = points - middle + shift + np.float32((SIDE - 1) / 2 + _MARGIN)
+    return placed
 
 
 def _inked(rng: np.random.Generator, points: NDArray[np.float32], pen: NDArray[np.float32]) -> NDArray[np.uint8]:
@@ -329,7 +341,8 @@ def _inked(rng: np.random.Generator, points: NDArray[np.float32], pen: NDArray[n
         flat[index] = np.maximum(flat[index], ink)
     inner = canvas.reshape(count, wide, wide)[:, _MARGIN:-_MARGIN, _MARGIN:-_MARGIN]
     black = rng.uniform(225, 275, (count, 1, 1)).astype(np.float32)
-    return np.clip(inner * black, 0, 255).astype(np.uint8)
+    grey: NDArray[np.uint8] = np.clip(inner * black, 0, 255).astype(np.uint8)
+    return grey
 
 
 def _pressure(rng: np.random.Generator, count: int) -> NDArray[np.float32]:
@@ -338,4 +351,5 @@ def _pressure(rng: np.random.Generator, count: int) -> NDArray[np.float32]:
     swing = rng.uniform(0, 0.22, (count, 1)).astype(np.float32)
     waves = rng.uniform(2, 12, (count, 1)).astype(np.float32)
     start = rng.uniform(0, 6.28, (count, 1)).astype(np.float32)
-    return 1 + swing * np.sin(waves * along + start)
+    pressure: NDArray[np.float32] = 1 + swing * np.sin(waves * along + start)
+    return pressure

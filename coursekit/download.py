@@ -19,6 +19,7 @@ import sys
 import tarfile
 import tempfile
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 from zipfile import BadZipFile
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     Arrays = dict[str, NDArray[Any]]
     Progress = Callable[[str, int, int], None]
 
-__all__ = ["ARCHIVES", "Archive", "DownloadError", "Published", "cache_folder", "cached", "downloadable", "fetch", "main"]
+__all__ = ["ARCHIVES", "Archive", "DownloadError", "Published", "cache_folder", "cached", "downloadable", "fetch"]
 
 USER_AGENT = "deep-learning-course (a course's download of a public data set)"
 _TIMEOUT = (20, 60)  # seconds: to connect, and between two pieces
@@ -180,8 +181,8 @@ def fetch_file(published: Published, progress: Progress) -> Path:
         return Path(keeper.fetch(name, downloader=_Resuming(progress)))
     except RequestException as error:
         raise DownloadError(
-            f"{url} could not be fetched ({error}). Try again: what is there is kept. Or put the data set's npz file into "
-            "a folder and set COURSE_DATA to it."
+            f"{url} could not be fetched ({error}). Try again: what is there is kept. Or put the data set's npz file "
+            "into a folder and set COURSE_DATA to it."
         ) from error
     except ValueError as error:
         raise DownloadError(
@@ -212,8 +213,8 @@ class _Resuming:
                 return
             if response.status_code in _GONE_ON and response.status_code not in _BUSY:
                 raise DownloadError(
-                    f"{url} is not there ({response.status_code} {response.reason}). Put the data set's npz file into a "
-                    "folder and set COURSE_DATA to it."
+                    f"{url} is not there ({response.status_code} {response.reason}). Put the data set's npz file into "
+                    "a folder and set COURSE_DATA to it."
                 )
             response.raise_for_status()
             if response.status_code != 206:
@@ -301,9 +302,7 @@ ARCHIVES = {
     ),
     # The version without pickles; the checksum stands on the data set's page.
     "cifar10": Archive(
-        Published(
-            "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz", "md5:c32a1d4ab5d03f1284b67883e8d87530"
-        ),
+        Published("https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz", "md5:c32a1d4ab5d03f1284b67883e8d87530"),
         _read_cifar10,
     ),
 }
@@ -312,8 +311,8 @@ ARCHIVES = {
 @contextmanager
 def shown() -> Iterator[Progress]:
     """Show progress on standard error."""
-    from rich.console import Console
     from rich import progress as rich
+    from rich.console import Console
 
     columns = (rich.TextColumn("{task.description}"), rich.BarColumn(), rich.TextColumn("{task.percentage:3.0f} %"))
     with rich.Progress(*columns, console=Console(stderr=True), transient=True) as bars:
@@ -329,7 +328,7 @@ def shown() -> Iterator[Progress]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Download the data sets that are named on the command line."""
-    parser = argparse.ArgumentParser(prog="python -m coursekit.download", description="Download the course's real data.")
+    parser = argparse.ArgumentParser(prog="python -m coursekit.download", description="Fetch the course's real data.")
     parser.add_argument("names", nargs="+", choices=downloadable(), metavar="NAME", help=", ".join(downloadable()))
     for name in dict.fromkeys(parser.parse_args(arguments).names):
         try:
@@ -343,7 +342,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    # Run as a module this file is not the one that others import: its errors would be another class.
-    from coursekit import download
-
-    sys.exit(download.main())
+    # Run as a module, this file is not the one that others import: its errors would be of another class than theirs.
+    sys.exit(import_module("coursekit.download").main())

@@ -1,6 +1,7 @@
-"""Where bodies are: skies, fields, roads, waters, rooms; what stands behind them, what stands before them, and the light.
+"""Where bodies are: skies, fields, roads, waters, rooms; what stands behind and before them, and the light.
 
-A scene is what is far (sky or wall), a ridge (hills, houses, hedges, furniture) and the ground. Brightness is in [0, 1].
+A scene is what is far (sky or wall), a ridge (hills, houses, hedges, furniture) and the ground. Brightness is from 0 to
+1.
 """
 
 from __future__ import annotations
@@ -39,7 +40,9 @@ _WALLS: Palette = (
     (0.75, 0.7, 0.62), (0.85, 0.83, 0.8), (0.55, 0.35, 0.28), (0.4, 0.45, 0.55), (0.3, 0.25, 0.22), (0.62, 0.55, 0.45),
     (0.5, 0.2, 0.2), (0.2, 0.2, 0.22),
 )  # fmt: skip
-_PLAIN: Palette = ((0.96, 0.96, 0.96), (0.9, 0.9, 0.9), (0.08, 0.08, 0.08), (0.5, 0.5, 0.52), (0.75, 0.72, 0.68), (0.4, 0.5, 0.6))
+_PLAIN: Palette = (
+    (0.96, 0.96, 0.96), (0.9, 0.9, 0.9), (0.08, 0.08, 0.08), (0.5, 0.5, 0.52), (0.75, 0.72, 0.68), (0.4, 0.5, 0.6),
+)  # fmt: skip
 
 
 class _Place(NamedTuple):
@@ -55,24 +58,36 @@ class _Place(NamedTuple):
     ground_texture: tuple[int, float]
 
 
+# fmt: off
 _PLACES = {
     "sky": _Place(_SKIES, _DARK_GREENS, _GREENS, (31, 60), (0, 4), (_CLOUD, 0.06), (_LEAVES, 0.04), (_GRASS, 0.04)),
     "field": _Place(_SKIES, _DARK_GREENS, _GREENS, (2, 20), (0, 14), (_CLOUD, 0.05), (_LEAVES, 0.07), (_GRASS, 0.06)),
     "road": _Place(
-        _SKIES, (*_GREYS, *_DARK_GREENS, *_WALLS), (*_GREYS, *_EARTHS), (8, 22), (0, 14), (_CLOUD, 0.04), (_GRAIN, 0.07), (_GRAIN, 0.04)
+        _SKIES, (*_GREYS, *_DARK_GREENS, *_WALLS), (*_GREYS, *_EARTHS), (8, 22), (0, 14), (_CLOUD, 0.04),
+        (_GRAIN, 0.07), (_GRAIN, 0.04)
     ),
     "water": _Place(
         _SKIES, (*_DARK_GREENS, *_GREYS), _WATERS, (6, 22), (-1, 5), (_CLOUD, 0.05), (_LEAVES, 0.04), (_WAVES, 0.06)
     ),
     "pool": _Place(_WATERS, _GREENS, _WATERS, (-20, 2), (0, 3), (_WAVES, 0.05), (_LEAVES, 0.06), (_WAVES, 0.06)),
-    "room": _Place(_WALLS, _WALLS, (*_WALLS, *_EARTHS), (4, 26), (0, 12), (_CLOUD, 0.03), (_GRAIN, 0.04), (_GRAIN, 0.03)),
-    "wood": _Place(_DARK_GREENS, _DARK_GREENS, (*_GREENS, *_EARTHS), (14, 34), (0, 12), (_LEAVES, 0.1), (_LEAVES, 0.08), (_GRASS, 0.07)),
-    "snow": _Place(
-        _SKIES, (*_DARK_GREENS, *_GREYS), ((0.85, 0.87, 0.9), (0.75, 0.78, 0.83)), (4, 18), (0, 10), (_CLOUD, 0.03), (_LEAVES, 0.07), (_GRAIN, 0.03)
+    "room": _Place(
+        _WALLS, _WALLS, (*_WALLS, *_EARTHS), (4, 26), (0, 12), (_CLOUD, 0.03), (_GRAIN, 0.04), (_GRAIN, 0.03)
     ),
-    "soil": _Place(_EARTHS, _GREENS, (*_EARTHS, *_GREENS, *_DARK_GREENS), (-20, 6), (0, 4), (_LEAVES, 0.07), (_LEAVES, 0.06), (_LEAVES, 0.08)),
+    "wood": _Place(
+        _DARK_GREENS, _DARK_GREENS, (*_GREENS, *_EARTHS), (14, 34), (0, 12), (_LEAVES, 0.1), (_LEAVES, 0.08),
+        (_GRASS, 0.07),
+    ),
+    "snow": _Place(
+        _SKIES, (*_DARK_GREENS, *_GREYS), ((0.85, 0.87, 0.9), (0.75, 0.78, 0.83)), (4, 18), (0, 10), (_CLOUD, 0.03),
+        (_LEAVES, 0.07), (_GRAIN, 0.03)
+    ),
+    "soil": _Place(
+        _EARTHS, _GREENS, (*_EARTHS, *_GREENS, *_DARK_GREENS), (-20, 6), (0, 4), (_LEAVES, 0.07), (_LEAVES, 0.06),
+        (_LEAVES, 0.08),
+    ),
     "plain": _Place(_PLAIN, _PLAIN, _PLAIN, (14, 60), (0, 0), (_CLOUD, 0.01), (_CLOUD, 0.01), (_GRAIN, 0.01)),
-}  # fmt: skip
+}
+# fmt: on
 
 
 def draw_scenes(rng: np.random.Generator, kinds: NDArray[Any]) -> Field:
@@ -84,11 +99,6 @@ def draw_scenes(rng: np.random.Generator, kinds: NDArray[Any]) -> Field:
         if len(where):
             canvas[where] = _scene(rng, len(where), place)
     return canvas
-
-
-def place_names() -> tuple[str, ...]:
-    """Name the kinds of scenes."""
-    return tuple(_PLACES)
 
 
 def _column(values: Any) -> Field:
@@ -199,6 +209,8 @@ def photograph(rng: np.random.Generator, canvas: Field) -> NDArray[np.uint8]:
     middle = pictures.mean(axis=(1, 2, 3), keepdims=True)
     pictures = middle + each(rng.uniform(0.85, 1.3, count)) * (pictures - middle)
     pictures *= each(np.exp(rng.normal(0, 0.12, count))) * each(np.exp(rng.normal(0, 0.03, (count, 3))))
-    noise = rng.standard_normal((count, 1, SIDE, SIDE), np.float32) + 0.5 * rng.standard_normal(pictures.shape, np.float32)
-    pictures += each(rng.uniform(0.005, 0.022, count)) * noise
-    return np.clip(pictures * 255, 0, 255).astype(np.uint8).transpose(0, 2, 3, 1).copy()
+    grain = rng.standard_normal((count, 1, SIDE, SIDE), np.float32)
+    coloured_grain = rng.standard_normal(pictures.shape, np.float32)
+    pictures += each(rng.uniform(0.005, 0.022, count)) * (grain + 0.5 * coloured_grain)
+    exposed: NDArray[np.uint8] = np.clip(pictures * 255, 0, 255).astype(np.uint8).transpose(0, 2, 3, 1).copy()
+    return exposed

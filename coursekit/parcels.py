@@ -77,8 +77,8 @@ def _scenes(rng: np.random.Generator, labels: NDArray[np.int64]) -> Field:
     first = _things(rng, labels)
     second = _beside(rng, first, _things(rng, labels))
     alone = (labels != _DOUBLE)[:, None, None]
-    middle_x, middle_y = (np.where(alone, 0, (one + two) / 2) for one, two in ((first.x, second.x), (first.y, second.y)))
-    shift_x, shift_y = (rng.normal(0, 1.8, alone.shape) - middle for middle in (middle_x, middle_y))
+    shift_x = rng.normal(0, 1.8, alone.shape) - np.where(alone, 0, (first.x + second.x) / 2)
+    shift_y = rng.normal(0, 1.8, alone.shape) - np.where(alone, 0, (first.y + second.y) / 2)
     first = first._replace(x=(first.x + shift_x).astype(np.float32), y=(first.y + shift_y).astype(np.float32))
     second = second._replace(x=(second.x + shift_x).astype(np.float32), y=(second.y + shift_y).astype(np.float32))
     below, _ = _surface(rng, first)
@@ -112,7 +112,7 @@ def _things(rng: np.random.Generator, labels: NDArray[np.int64]) -> _Things:
         [
             rng.uniform(3, 14, count),
             rng.uniform(12, 45, count),
-            np.exp(rng.uniform(np.log(22), np.log(260), count)),
+            np.exp(rng.uniform(np.log(14), np.log(260), count)),
             rng.uniform(28, 140, count),
             20 * wide,
         ],
@@ -131,7 +131,7 @@ def _beside(rng: np.random.Generator, first: _Things, second: _Things) -> _Thing
     count = len(first.kind)
     # Some are the like of the first and lie flush with it: together they have the outline of one.
     twin = rng.random(first.angle.shape) < 0.25
-    second = _Things(*(np.where(twin, one, two) for one, two in zip(first, second, strict=True)))
+    second = _Things(*(np.where(twin, getattr(first, name), getattr(second, name)) for name in _Things._fields))
     second = second._replace(high=second.high * _column(rng.uniform(0.9, 1.1, count)))
     # Most things on a belt lie along the same direction as what they touch.
     along = first.angle + rng.choice([0, np.pi / 2], count)[:, None, None] + rng.normal(0, 0.12, first.angle.shape)
@@ -141,10 +141,7 @@ def _beside(rng: np.random.Generator, first: _Things, second: _Things) -> _Thing
         first.angle + (np.pi / 2) * rng.integers(0, 4, first.angle.shape),
         rng.uniform(0, 2 * np.pi, first.angle.shape),
     )
-    reach = sum(
-        np.abs(thing.long * np.cos(direction - turn)) + np.abs(thing.wide * np.sin(direction - turn))
-        for thing, turn in ((first, first.angle), (second, angle))
-    )
+    reach = _reach(first, direction - first.angle) + _reach(second, direction - angle)
     touching = reach * rng.uniform(0.82, 1.0, reach.shape) + rng.uniform(-1.0, 1.0, reach.shape)
     overlapping = reach * rng.uniform(0.25, 0.9, reach.shape)
     distance = np.where(rng.random(reach.shape) < 0.6, touching, overlapping)
@@ -153,6 +150,12 @@ def _beside(rng: np.random.Generator, first: _Things, second: _Things) -> _Thing
     x = distance * np.cos(direction) - slide * np.sin(direction)
     y = distance * np.sin(direction) + slide * np.cos(direction)
     return second._replace(angle=angle.astype(np.float32), x=x.astype(np.float32), y=y.astype(np.float32))
+
+
+def _reach(thing: _Things, direction: NDArray[Any]) -> NDArray[Any]:
+    """Tell how far things reach from their centres in a direction relative to their own, in pixels."""
+    reach: NDArray[Any] = np.abs(thing.long * np.cos(direction)) + np.abs(thing.wide * np.sin(direction))
+    return reach
 
 
 def _surface(rng: np.random.Generator, things: _Things) -> tuple[Field, Field]:
@@ -164,7 +167,8 @@ def _surface(rng: np.random.Generator, things: _Things) -> tuple[Field, Field]:
     signed_u, signed_v = c * x + s * y, c * y - s * x
     soft = np.isin(things.kind, (_PADDED, _BAG))
     # Soft things have round corners: the edge is where u^p + v^p is 1.
-    power = np.where(things.kind == _BAG, rng.uniform(2.6, 6, things.long.shape), np.where(soft, 9, 40)).astype(np.float32)
+    corner = np.where(soft, 9, 40)
+    power = np.where(things.kind == _BAG, rng.uniform(2.6, 6, corner.shape), corner).astype(np.float32)
     inside = np.minimum((1 - u) * things.long, (1 - v) * things.wide)
     # No bag is a rectangle: its outline has two or three bulges.
     around = np.arctan2(signed_v / things.wide, signed_u / things.long)
@@ -229,11 +233,12 @@ def _sensed(rng: np.random.Generator, heights: Field) -> NDArray[np.uint16]:
     """Measure heights as the sensor does: with noise, blind behind steep edges, and with specks that it misses."""
     noise = rng.standard_normal(heights.shape, np.float32)
     measured = heights + noise * (np.float32(0.8) + np.float32(0.008) * heights)
-    # The light comes from the left: to the right of a steep edge the belt lies in its shadow and is not seen anyway, but
-    # low things there are lost too.
+    # The light comes from the left: what lies to the right of a steep edge is in its shadow.
     drop = np.zeros_like(heights)
     drop[..., 1:] = heights[..., :-1] - heights[..., 1:]
     lost = (drop > 60) & (rng.random(heights.shape, np.float32) < 0.7)
-    lost |= rng.random(heights.shape, np.float32) < 0.006
+    # Dark and shiny wrappings throw back so little light that many of their pixels are missed.
+    blind = 0.002 + 0.07 * rng.random((len(heights), 1, 1)) ** 3
+    lost |= rng.random(heights.shape, np.float32) < blind
     measured = np.where((heights > 0) & ~lost, np.maximum(np.rint(measured), 1), 0)
     return measured.astype(np.uint16)

@@ -282,7 +282,7 @@ def _somewhere(rng: np.random.Generator, wide: int, high: int) -> tuple[float, f
 def _square(
     rng: np.random.Generator, box: tuple[float, float, float, float], wide: int, high: int
 ) -> tuple[int, int, int, int] | None:
-    """Choose a square around a box, a little larger and off the middle; None where the photograph has no room for it."""
+    """Choose a square around a box, a little larger and off the middle; None where there is no room for it."""
     left, top, right, low = box
     longest = max(right - left, low - top)
     side = round(min(max(longest * rng.uniform(1.1, 1.6), _SMALLEST), wide, high))
@@ -322,9 +322,15 @@ def _splits(cut: Sequence[Photograph], folder: Path) -> Arrays:
         share = min(1.0, *(len(group) / count for group, count in zip(groups, wanted, strict=True)))
         counts = [int(share * count) for count in wanted]
         if min(counts) < 1:
-            raise DownloadError(f"too few photographs of TACO are left for a {split} split of litter ({len(cut)} in all).")
+            raise DownloadError(
+                f"too few photographs of TACO are left for a {split} split of litter ({len(cut)} in all)."
+            )
         rng = np.random.default_rng([640, counts[1]])
-        pictures = [group[number] for group, count in zip(groups, counts, strict=True) for number in rng.permutation(len(group))[:count]]
+        pictures = [
+            group[number]
+            for group, count in zip(groups, counts, strict=True)
+            for number in rng.permutation(len(group))[:count]
+        ]
         mixed = rng.permutation(len(pictures))
         arrays[f"x_{split}"] = np.stack(pictures)[mixed]
         arrays[f"y_{split}"] = np.repeat(np.array([0, 1], np.uint8), counts)[mixed]

@@ -371,7 +371,7 @@ BOTTLE = (40, 60, 40, 110)
 
 @pytest.fixture
 def litter(server, monkeypatch):
-    """Forty photographs as TACO has them, half of them with a bottle; boxes are those of originals four times as large."""
+    """Forty photographs as TACO has them, half of them with a bottle; boxes are those of larger originals."""
     categories = ["Plastic bottle cap", "Clear plastic bottle", "Glass bottle", "Drink can"]
     annotations = {
         "images": [],
@@ -484,7 +484,7 @@ def test_annotations_that_are_none_are_told(tmp_path):
     for text in ("", "[]", '{"images": []}', '{"images": [{"id": 1}], "annotations": [], "categories": []}'):
         (tmp_path / "annotations.json").write_text(text)
         with pytest.raises(DownloadError, match="not TACO's annotations"):
-            taco.litter(tmp_path / "annotations.json", tmp_path, lambda url: pytest.fail(url))
+            taco.litter(tmp_path / "annotations.json", tmp_path, pytest.fail)
 
 
 @pytest.mark.skipif(
@@ -500,7 +500,7 @@ def test_the_real_annotations_are_understood():
     assert len(bottles) == 439
     assert sum(len(photo.others) for photo in photographs) == 4784 - 439
     assert all(photo.url.startswith("https://") for photo in photographs)
-    assert all(-0.01 <= box.left and box.left + box.wide <= 1.01 for box in bottles)
+    assert all(box.left >= -0.01 and box.left + box.wide <= 1.01 for box in bottles)
     # Enough of them are large enough at 640 pixels to be cut.
     grey = Image.new("L", (1, 1))
     cut = 0
