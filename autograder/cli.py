@@ -411,10 +411,19 @@ def _require_sandbox() -> None:
 
 
 def _environment(profile: Profile, data: Source | None) -> tuple[tuple[str, str], ...]:
+    from coursekit.download import cache_folder
+
     folder = os.environ.get("COURSE_DATA")
+    source = data.value if data else os.environ.get("COURSE_DATA_SOURCE")
+    # Candidate and examiner must have the same pictures, but only the examiner could read what somebody has downloaded:
+    # it serves as the data folder where real data are asked for, and not at all where nobody says so.
+    if not folder and source == "real" and cache_folder().is_dir():
+        folder = str(cache_folder())
+    elif not folder and not source:
+        source = "standin"
     pairs = {
         "COURSE_PROFILE": profile.value,
-        "COURSE_DATA_SOURCE": data.value if data else os.environ.get("COURSE_DATA_SOURCE"),
+        "COURSE_DATA_SOURCE": source,
         "COURSE_DATA": str(Path(folder).resolve()) if folder else None,
     }
     return tuple((name, value) for name, value in pairs.items() if value)
