@@ -21,7 +21,7 @@ from autograder.sandbox.policy import LAYERS, Policy, default_readable
 from autograder.sandbox.system import SandboxError
 from autograder.temporary import HeldFolder
 
-_SECONDS = 20
+_SECONDS = 60
 _MEMORY = 64 * 2**20
 _FILE_SIZE = 2**20
 _PROCESSES = 8

@@ -52,10 +52,10 @@ def sequential(*configs):
 
 
 def assert_refused(data):
-    memory, begin = psutil.Process().memory_info().rss, time.perf_counter()
+    memory, begin = psutil.Process().memory_info().rss, time.process_time()
     with pytest.raises(ValueTransferError):
         decode(data, RESOLVE)
-    assert time.perf_counter() - begin < 5
+    assert time.process_time() - begin < 5
     assert psutil.Process().memory_info().rss - memory < 256 * 2**20
 
 
