@@ -93,7 +93,7 @@ ELSEWHERE = {
         "leads elsewhere, with '..'",
     ),
     "from the root": ("/etc/cron.d/a.ipynb", "leads elsewhere, to a fixed place"),
-    "a drive": ("C:/Users/a.ipynb", "leads elsewhere, to a fixed place"),
+    "a drive": ("C:/temp/a.ipynb", "leads elsewhere, to a fixed place"),
     "a drive's own folder": ("c:a.ipynb", "leads elsewhere, to a fixed place"),
     "backslashes": ("..\\..\\a.ipynb", "has a backslash in its name"),
     "a network's share": ("\\\\server\\share\\a.ipynb", "has a backslash in its name"),
