@@ -369,6 +369,7 @@ MASTERS = [
         ({"setup"}, "homework.ipynb", None),
         ({"c"}, "homework.ipynb", None),
         ({"c"}, "03_C.ipynb", "b-2"),
+        ({"c"}, "a.ipynb", None),
         ({"c", "d"}, "homework.ipynb", "b-2"),
         ({"other"}, "homework.ipynb", None),
         (set(), "A.IPYNB", "a"),
