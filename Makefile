@@ -46,7 +46,7 @@ lint: environment  ## Style, format and types alone
 bench: environment  ## Compare the time that grading takes with nbgrader's
 	$(BIN)/python -m benchmarks
 
-fuzz: environment  ## Feed damaged notebooks and values to whatever reads a student's bytes
+fuzz: environment  ## Feed damaged notebooks, values and archives to whatever reads them
 	$(BIN)/python -m benchmarks.fuzz
 
 release: environment  ## Write release/ from source/

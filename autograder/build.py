@@ -354,6 +354,11 @@ def _role_problems(cell: NotebookNode, noted: Mapping[str, Any]) -> Iterator[str
             "It is an answer without a marked solution. Put the reference between '### BEGIN SOLUTION' and "
             "'### END SOLUTION', and leave outside what students are to see."
         )
+    if solution and cell.cell_type == "code" and _is_python(cell.source):
+        from autograder.names import BUILTINS, names
+
+        for name in sorted(names(cell.source).bound & BUILTINS):
+            yield f"It binds '{name}', which Python has already: a test would use Python's own. Choose another name."
 
 
 def _marker_problems(cell: NotebookNode) -> Iterator[str]:

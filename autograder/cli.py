@@ -38,6 +38,7 @@ errors = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
 _RUN_FILE = "run.json"
 _WRONG_USAGE = 2
 _SANDBOXES = {True: "strict", False: "off: submissions ran with the rights of whoever graded"}
+_SCHEMES = {"moodle": "a Moodle download", "canvas": "a Canvas download", "plain": "plain folders"}
 _INTERRUPTED = 130
 _GOES_ON = "What is graded is kept; the same command goes on where this one stopped."
 _SHOW_CURSOR = b"\x1b[?25h"
@@ -62,6 +63,14 @@ class Source(StrEnum):
 
     REAL = "real"
     STANDIN = "standin"
+
+
+class Platform(StrEnum):
+    """Where a download comes from."""
+
+    MOODLE = "moodle"
+    CANVAS = "canvas"
+    PLAIN = "plain"
 
 
 class Format(StrEnum):
@@ -162,6 +171,59 @@ def sample(
     written = write_class(course, course.select(names or ()), to or course.root)
     students = {path.parent.parent.name for path in written}
     console.print(f"{len(written)} submissions of {len(students)} students in {(to or course.root) / 'submitted'}")
+
+
+@app.command(
+    epilog="Examples: `autograder collect 'Deep learning-CNN-1234.zip' --roster 'Grades-CNN.csv'`, "
+    "`autograder collect submissions.zip --from canvas --assignment 08_cnn`, `autograder collect ~/from-email`. "
+    "Exit code 0: everything was collected; 1: something was not (each is named, the rest is collected); "
+    "2: wrong usage."
+)
+def collect(
+    context: typer.Context,
+    sources: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="ARCHIVE|FOLDER...",
+            exists=True,
+            help="Moodle's 'Download all submissions', Canvas's 'Download submissions', or any zip, tar or folder with "
+            "`<student>/<assignment>/<notebook>.ipynb`. Of several the last one counts as the newest.",
+        ),
+    ],
+    platform: Annotated[
+        Platform | None, typer.Option("--from", help="How files are named; else it is seen from their names.")
+    ] = None,
+    roster: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            exists=True,
+            dir_okay=False,
+            help="The class as CSV, which gives students' folders their names: Moodle's grading worksheet (Identifier, "
+            "Full name, Email address) or Canvas's gradebook (Student, ID, SIS Login ID).",
+        ),
+    ] = None,
+    assignment: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Only notebooks of this assignment; may be repeated.")
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace what is there and differs; else it is left and told of.")
+    ] = False,
+) -> None:
+    """Bring what students handed in to `submitted/`, and say who handed in what."""
+    from autograder.intake import Scheme, read_roster
+    from autograder.intake import collect as collect_from
+
+    summary = collect_from(
+        _course(context),
+        sources,
+        scheme=Scheme(platform.value) if platform else None,
+        roster=read_roster(roster) if roster else None,
+        assignments=assignment or (),
+        force=force,
+    )
+    _show_collected(summary)
+    raise typer.Exit(1 if summary.problems else 0)
 
 
 @app.command(
@@ -306,6 +368,39 @@ def doctor() -> None:
     raise typer.Exit(0 if all(report.works for report in reports) else 1)
 
 
+def _show_collected(summary: Any) -> None:
+    """Show who handed in what, as a table on a terminal and in plain lines elsewhere; then what was not collected."""
+    for name, scheme in summary.schemes.items():
+        console.print(f"{name}: read as {_SCHEMES[scheme.value]}", soft_wrap=True)
+    rows = [
+        (
+            each.change.value,
+            each.student,
+            f"{each.assignment}/{each.notebook}",
+            "; ".join(["late"] * each.late + list(each.remarks)),
+        )
+        for each in summary.collected
+    ]
+    if console.is_terminal and rows:
+        table = Table("", "student", "notebook", "remarks", title="Collected")
+        for row in rows:
+            table.add_row(*row)
+        console.print(table)
+    else:
+        for change, student, notebook, remarks in rows:
+            console.print(f"{change:8} {student} {notebook}{remarks and f' ({remarks})'}", soft_wrap=True)
+    for problem in summary.problems:
+        errors.print("not collected", style="red", end=" ")
+        errors.print(f"{problem.origin}: {problem.reason} {problem.remedy}")
+    if summary.absent:
+        console.print(f"Nothing from {len(summary.absent)}: {', '.join(summary.absent)}", soft_wrap=True)
+    students = {each.student for each in summary.collected}
+    late = sum(each.late for each in summary.collected)
+    console.print(
+        f"{len(rows)} notebooks of {len(students)} students, {late} late; {len(summary.problems)} not collected."
+    )
+
+
 def _require_sandbox() -> None:
     from autograder.sandbox import SandboxError, probe
 
@@ -316,10 +411,19 @@ def _require_sandbox() -> None:
 
 
 def _environment(profile: Profile, data: Source | None) -> tuple[tuple[str, str], ...]:
+    from coursekit.download import cache_folder
+
     folder = os.environ.get("COURSE_DATA")
+    source = data.value if data else os.environ.get("COURSE_DATA_SOURCE")
+    # Candidate and examiner must have the same pictures, but only the examiner could read what somebody has downloaded:
+    # it serves as the data folder where real data are asked for, and not at all where nobody says so.
+    if not folder and source == "real" and cache_folder().is_dir():
+        folder = str(cache_folder())
+    elif not folder and not source:
+        source = "standin"
     pairs = {
         "COURSE_PROFILE": profile.value,
-        "COURSE_DATA_SOURCE": data.value if data else os.environ.get("COURSE_DATA_SOURCE"),
+        "COURSE_DATA_SOURCE": source,
         "COURSE_DATA": str(Path(folder).resolve()) if folder else None,
     }
     return tuple((name, value) for name, value in pairs.items() if value)

@@ -28,6 +28,7 @@ from autograder.datafolder import DataFolder, without_holdout
 from autograder.errors import AutograderError
 from autograder.gradebook import Gradebook, GradebookError, open_gradebook, submission_time
 from autograder.kernels.kernel import KernelError
+from autograder.kernels.outputs import clean
 from autograder.kernels.pictures import NO_PICTURES
 from autograder.kernels.process import ForkServerError
 from autograder.paper import Paper, PaperCell, Role, SubmissionError, blank, build_paper, read_submission
@@ -226,12 +227,14 @@ def _executed_path(course: Course, submission: Submission) -> Path:
 
 def _paper(submission: Submission, master: NotebookNode) -> Paper | Verdict:
     """Make a paper; a submission that cannot be one has its verdict already."""
-    if not submission.path.exists():
-        others = sorted(path.name for path in submission.path.parent.glob("*.ipynb"))
-        found = f" There is {', '.join(others)}: rename it and hand it in again." if others else ""
-        message = f"{submission.path.name} was not handed in.{found}"
-        return _without_run(submission, master, Status.GRADED, Outcome.MISSING, message)
     try:
+        if not os.path.lexists(submission.path):
+            os.scandir(submission.path.parent).close()  # where nothing may be read, nothing is known to be missing
+            others = sorted(clean(path.name) for path in submission.path.parent.glob("*.ipynb"))
+            found = f" There is {', '.join(others)}: rename it and hand it in again." if others else ""
+            message = f"{submission.path.name} was not handed in.{found}"
+            return _without_run(submission, master, Status.GRADED, Outcome.MISSING, message)
+        _require_own_folder(submission)
         submission_time(submission.path.parent)
         return build_paper(
             master,
@@ -242,6 +245,18 @@ def _paper(submission: Submission, master: NotebookNode) -> Paper | Verdict:
         )
     except (SubmissionError, GradebookError) as error:
         return _without_run(submission, master, Status.FAILED, Outcome.ERROR, str(error))
+    except OSError as error:
+        message = f"{submission.path.name} cannot be read: {error.strerror}. The user who grades must be able to."
+        return _without_run(submission, master, Status.FAILED, Outcome.ERROR, message)
+
+
+def _require_own_folder(submission: Submission) -> None:
+    """Make sure that what was handed in lies where it was handed in, and is no master's or other student's file."""
+    folder = submission.path.parent
+    if folder.resolve() != folder.parents[1].resolve() / folder.parent.name / folder.name:
+        raise SubmissionError(
+            f"The folder {folder.name} that was handed in is a link to another one. The files themselves are needed."
+        )
 
 
 def _without_run(

@@ -27,7 +27,9 @@ from autograder.verdict import Status
 CASES = "samples"
 """Folder of the course with a file of cases for each assignment."""
 
-_MARK = ".sample-class"
+MARK = ".sample-class"
+"""File in ``submitted/`` that says: all this may be replaced by the next sample class."""
+
 _BASES = ("reference", "release")
 
 
@@ -153,14 +155,14 @@ def write_class(course: Course, assignments: Sequence[Assignment], to: Path) -> 
         There are submissions in `to` that are no sample.
     """
     submitted = to / "submitted"
-    if submitted.is_dir() and any(submitted.iterdir()) and not (submitted / _MARK).exists():
+    if submitted.is_dir() and any(submitted.iterdir()) and not (submitted / MARK).exists():
         raise CourseError(
             f"{submitted} holds submissions that are no sample class; they are left alone. Name another folder: --to."
         )
     if to.resolve() != course.root:
         _copy_course(course, to)
     shutil.rmtree(submitted, ignore_errors=True)
-    write_file(submitted / _MARK, b"Made by 'autograder sample'; the next call replaces it.\n")
+    write_file(submitted / MARK, b"Made by 'autograder sample'; the next call replaces it.\n")
     written = []
     for assignment in assignments:
         (notebook,) = assignment.notebooks

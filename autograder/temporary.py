@@ -13,6 +13,8 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from autograder.errors import UnwritableError
+
 if os.name == "posix":
     import fcntl
 
@@ -36,10 +38,18 @@ class HeldFolder:
     ----------
     path : Path
         The folder.
+
+    Raises
+    ------
+    UnwritableError
+        There is no room for it, or it may not be made.
     """
 
     def __init__(self, kind: str) -> None:
-        self.path = Path(tempfile.mkdtemp(prefix=_PREFIX.format(kind)))
+        try:
+            self.path = Path(tempfile.mkdtemp(prefix=_PREFIX.format(kind)))
+        except OSError as error:
+            raise UnwritableError(Path(error.filename or _PREFIX.format(kind)), error) from error
         self._hold = _hold(self.path)
         if hasattr(os, "register_at_fork"):
             # A lock is held until the last process has let go of it, and a fork may end after its parent.

@@ -1,10 +1,10 @@
 """
-Feed damaged notebooks and values to whatever reads a student's bytes: each is read, or refused in words, and soon.
+Feed damaged notebooks, values and archives to whatever reads them: each is read, or refused in words, and soon.
 
 Examples::
 
     python -m benchmarks.fuzz
-    python -m benchmarks.fuzz --notebooks 200 --values 2000 --seed 7
+    python -m benchmarks.fuzz --notebooks 200 --values 2000 --archives 500 --seed 7
     python -m benchmarks.fuzz --case notebook-17
 
 A failure is any other exception, more than two seconds of processor time for one reading, or too much memory. Its input
@@ -13,6 +13,11 @@ is kept, and its name repeats it.
 
 from __future__ import annotations
 
+import bz2
+import functools
+import gzip
+import io
+import lzma
 import math
 import multiprocessing
 import os
@@ -20,9 +25,12 @@ import random
 import re
 import resource
 import struct
+import tarfile
+import tempfile
 import time
 import traceback
 import warnings
+import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -38,8 +46,10 @@ from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from autograder.archive import ArchiveError, Refused, read_members
 from autograder.build import read_master
-from autograder.course import load_course
+from autograder.course import Course, load_course
+from autograder.intake import collect
 from autograder.names import names
 from autograder.notebook import NotebookError, notebook_text, parse_notebook
 from autograder.paper import Paper, Role, SubmissionError, blank, build_paper, parse_submission
@@ -47,7 +57,7 @@ from autograder.sealed import values
 from benchmarks.mutations import mutate_bytes, mutate_tree
 
 ROOT = Path(__file__).parents[1]
-KINDS = ("notebook", "value")
+KINDS = ("notebook", "value", "archive")
 
 _SLOW_SECONDS = 2.0
 _HANGING_SECONDS = 60.0
@@ -106,7 +116,12 @@ class Case:
     def data(self) -> bytes:
         """Make the input."""
         chance = random.Random(f"{self.seed} {self.name}")
-        return _damaged_notebook(chance)[0] if self.kind == "notebook" else _damaged_value(self, chance)
+        match self.kind:
+            case "notebook":
+                return _damaged_notebook(chance)[0]
+            case "archive":
+                return _damaged_archive(chance)
+        return _damaged_value(self, chance)
 
 
 @dataclass(frozen=True)
@@ -139,6 +154,7 @@ class Tally:
 def main(
     notebooks: Annotated[int, typer.Option(help="How many damaged notebooks.")] = 10_000,
     values: Annotated[int, typer.Option(help="How many damaged values.")] = 100_000,
+    archives: Annotated[int, typer.Option(help="How many damaged archives.")] = 5_000,
     seed: Annotated[int, typer.Option(help="Another seed, other damage.")] = 1,
     jobs: Annotated[int, typer.Option(help="Processes at the same time.")] = os.cpu_count() or 1,
     models: Annotated[bool, typer.Option(help="Whether Keras models are among the values.")] = True,
@@ -155,7 +171,7 @@ def main(
     begin = time.monotonic()
     cases = [
         Case(kind, number, seed, models)
-        for kind, count in zip(KINDS, (notebooks, values), strict=True)
+        for kind, count in zip(KINDS, (notebooks, values, archives), strict=True)
         for number in range(count)
     ]
     tallies = {kind: Tally() for kind in KINDS}
@@ -464,7 +480,148 @@ def _check_value(_case: Case, data: bytes) -> tuple[str, str]:
     return "read", ""
 
 
-_CHECKS: dict[str, Callable[[Case, bytes], tuple[str, str]]] = {"notebook": _check_notebook, "value": _check_value}
+# Archives
+
+
+@cache
+def _archives() -> list[tuple[str, bytes]]:
+    """Give the work of a small class in every kind of archive, with each platform's names, and what packs it."""
+    one = _small_notebook()
+    inner = _zipped({"work/a.ipynb": one, "__MACOSX/._a.ipynb": b"x"})
+    moodle = {
+        "Ada Lovelace_11_assignsubmission_file/a.ipynb": one,
+        "Zoë Ångström_12_assignsubmission_file_/a.zip": inner,
+        "Ben_13_assignsubmission_onlinetext/onlinetext.html": b"<p>Hello</p>",
+    }
+    canvas = {"lovelaceada_LATE_11_101_a-1.ipynb": one, "sample_12_102_a.ipynb": one + b"\n", "x_13_text.html": b""}
+    plain = {"ada/01_a/a.ipynb": one, "ada/01_a/timestamp.txt": b"2026-01-31 23:59:00 UTC", f"{'b' * 120}/a.ipynb": one}
+    found = []
+    for files in (moodle, canvas, plain):
+        found.append(("", _zipped(files)))
+        found += [(kind, _tarred(files)) for kind in _PACKERS]
+    return found
+
+
+_PACKERS: dict[str, Callable[[bytes], bytes]] = {
+    "": bytes,
+    "gz": functools.partial(gzip.compress, mtime=0),
+    "bz2": bz2.compress,
+    "xz": lzma.compress,
+}
+_SMALL_MASTER = """{"nbformat": 4, "nbformat_minor": 5, "metadata": {"kernelspec": {"name": "python3",
+"display_name": "Python 3"}}, "cells": [{"cell_type": "code", "id": "one", "execution_count": null, "outputs": [],
+"metadata": {"nbgrader": {"grade_id": "one", "schema_version": 3, "grade": false, "solution": true, "locked": false,
+"task": false}}, "source": "x = 1"}]}
+"""
+
+
+def _small_notebook() -> bytes:
+    return _SMALL_MASTER.encode()
+
+
+def _zipped(files: dict[str, bytes]) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in files.items():
+            archive.writestr(zipfile.ZipInfo(name), data, zipfile.ZIP_DEFLATED)
+    return file.getvalue()
+
+
+def _tarred(files: dict[str, bytes]) -> bytes:
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w") as archive:
+        for name, data in files.items():
+            entry = tarfile.TarInfo(name)
+            entry.size = len(data)
+            archive.addfile(entry, io.BytesIO(data))
+        link = tarfile.TarInfo("ada/link")
+        link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
+        archive.addfile(link)
+    return file.getvalue()
+
+
+def _damaged_archive(chance: random.Random) -> bytes:
+    every = _archives()
+    packer, data = chance.choice(every)
+    others = [other for _, other in every]
+    if chance.random() < 0.5:
+        # A name, where it stands: what names do is seen no other way, since other damage mostly ends the reading.
+        old = chance.choice((b"Ada Lovelace", b"lovelaceada", b"ada/", b"01_a", b"a.ipynb", b"assignsubmission", b"11"))
+        new = chance.choice(
+            (b"../", b"/etc", b"C:\\x", b"..\\", b"a\0b", b"\n", "\u202e".encode(), b"con", b"-rf", b"\xff")
+        )
+        data = data.replace(old, (new * len(old))[: len(old)])
+        if not data.startswith(b"PK"):
+            data = _summed(data)
+    else:
+        data = mutate_bytes(data, others, chance)
+    packed = _PACKERS[packer](data)
+    return mutate_bytes(packed, others, chance) if packer and chance.random() < 0.3 else packed
+
+
+def _summed(data: bytes) -> bytes:
+    """Put right the checksums of a tar's headers."""
+    blocks = [data[at : at + tarfile.BLOCKSIZE] for at in range(0, len(data), tarfile.BLOCKSIZE)]
+    for number, block in enumerate(blocks):
+        if block[257:262] == b"ustar":
+            total = sum(block) - sum(block[148:156]) + 8 * ord(" ")
+            blocks[number] = block[:148] + b"%06o\0 " % total + block[156:]
+    return b"".join(blocks)
+
+
+def _small_course(root: Path) -> Course:
+    (root / "source" / "01_a").mkdir(parents=True)
+    (root / "source" / "01_a" / "a.ipynb").write_text(_SMALL_MASTER, encoding="utf-8")
+    (root / "course.toml").write_text('title = "Small"\n', encoding="utf-8")
+    (root / "in").mkdir()
+    return load_course(root)
+
+
+def _check_archive(_case: Case, data: bytes) -> tuple[str, str]:
+    with tempfile.TemporaryDirectory(prefix="fuzz-") as folder:
+        course = _small_course(Path(folder))
+        source = course.root / "in" / "class"
+        source.write_bytes(data)
+        before = _files(course.root)
+        what, why = _check_members(source)
+        summary = soon(collect, course, [source])
+        for problem in summary.problems:
+            for text in (problem.origin, problem.reason, problem.remedy):
+                if not 0 < len(text) < 500 or not text.isprintable():
+                    raise FoundError(f"told in no words: {text!a}")
+        expected = {course.submitted / c.student / c.assignment / f"{c.notebook}.ipynb" for c in summary.collected}
+        times = {path.with_name("timestamp.txt") for path in expected}
+        if not expected <= _files(course.root) - before <= expected | times:
+            raise FoundError("other files than were told of")
+        return what, why
+
+
+def _check_members(source: Path) -> tuple[str, str]:
+    count = 0
+    try:
+        for item in soon(list, read_members(source, wanted=lambda _path, _inner: True)):
+            if isinstance(item, Refused):
+                if not item.reason or not f"{item.name}{item.reason}".isprintable():
+                    raise FoundError(f"told in no words: {item!a}")
+                continue
+            count += 1
+            for part in (*item.path, *item.inner):
+                if part in ("", ".", "..") or set(part) & set("/\\\0\n"):
+                    raise FoundError(f"a path that leads elsewhere: {item.path!a}")
+    except ArchiveError as error:
+        return _told(error)
+    return ("read", "") if count else ("refused", "no members")
+
+
+def _files(root: Path) -> set[Path]:
+    return {path for path in root.rglob("*") if not path.is_dir()}
+
+
+_CHECKS: dict[str, Callable[[Case, bytes], tuple[str, str]]] = {
+    "notebook": _check_notebook,
+    "value": _check_value,
+    "archive": _check_archive,
+}
 
 
 if __name__ == "__main__":

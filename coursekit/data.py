@@ -1,8 +1,9 @@
 """The pictures of the course: read from a data folder, or drawn on the spot.
 
 Two environment variables steer it: ``$COURSE_DATA`` is a folder with one ``<name>.npz`` a data set, and
-``$COURSE_DATA_SOURCE`` (``real`` or ``standin``) pins the source. Without either the course works with no network and
-no files at all: a stand-in is drawn.
+``$COURSE_DATA_SOURCE`` (``real`` or ``standin``) pins the source. Without either, a data set that somebody has
+downloaded (`coursekit.download`) is read from the cache; else the course works with no network and no files at all: a
+stand-in is drawn.
 """
 
 from __future__ import annotations
@@ -17,21 +18,29 @@ from zipfile import BadZipFile
 
 import numpy as np
 
+from coursekit import download
+from coursekit.digits import draw_digits
 from coursekit.litter import draw_litter
+from coursekit.objects import CLASSES as OBJECTS
+from coursekit.objects import draw_objects
+from coursekit.parcels import CLASSES as KINDS
+from coursekit.parcels import draw_parcels
 from coursekit.stripes import draw_stripes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
     Pictures = NDArray[Any]
     Labels = NDArray[np.int64]
-    Drawer = Callable[[int, int, int], tuple[NDArray[np.uint8], Labels]]
+    Drawer = Callable[[Sequence[int], int], tuple[Pictures, Labels]]
 
 __all__ = ["DataError", "Dataset", "Source", "holdout", "load", "source", "stripes"]
 
-Source = Literal["folder", "stand-in"]
+Source = Literal["folder", "download", "stand-in"]
+
+_HOLDOUT_SEED = 20_231_122
 
 
 class DataError(Exception):
@@ -42,8 +51,9 @@ class DataError(Exception):
 class Dataset:
     """Pictures and labels of one data set, split in three.
 
-    Pictures are raw: uint8 grey levels from 0 to 255, (N, 50, 50) for `litter`. Labels are int64, (N,), and index
-    `class_names`.
+    Pictures are raw: uint8 from 0 to 255, grey (N, 50, 50) for `litter`, grey (N, 28, 28) for `mnist`, red, green and
+    blue (N, 32, 32, 3) for `cifar10`; for `parcels` uint16 heights in millimetres, (N, 48, 48). Labels are int64, (N,),
+    and index `class_names`.
     """
 
     name: str
@@ -58,10 +68,9 @@ class Dataset:
 
 
 class _Split(NamedTuple):
-    """How many pictures a drawn split has, how many of them show the minority class, and the seed that draws it."""
+    """How many pictures of each class a drawn split has, and the seed that draws it."""
 
-    pictures: int
-    positives: int
+    counts: tuple[int, ...]
     seed: int
 
 
@@ -75,26 +84,66 @@ class _StandIn(NamedTuple):
     holdout: _Split
 
 
-# The shares of bottles are those of the set the lecture shows: 37 % in training and validation (56 of 150), 21 % in the
-# test split (32 of 150). The seeds of the splits are all negative, those of the hold-out set never: no seed that a
-# grader may choose draws a picture that somebody has trained on.
+def _litter(counts: Sequence[int], seed: int) -> tuple[Pictures, Labels]:
+    return draw_litter(sum(counts), counts[1], seed)
+
+
+def _tens(pictures: int) -> tuple[int, ...]:
+    return (pictures // 10,) * 10
+
+
+# The seeds of the splits are all negative, those of the hold-out set never: no seed that a grader may choose draws a
+# picture that somebody has trained on.
 _STAND_INS = {
+    # The shares of bottles are those of the set the lecture shows: 37 % in training and validation (56 of 150), 21 % in
+    # the test split (32 of 150).
     "litter": _StandIn(
-        draw=draw_litter,
-        train=_Split(1200, 444, -1),
-        val=_Split(150, 56, -2),
-        test=_Split(150, 32, -3),
-        holdout=_Split(300, 64, 20_231_122),
+        draw=_litter,
+        train=_Split((756, 444), -1),
+        val=_Split((94, 56), -2),
+        test=_Split((118, 32), -3),
+        holdout=_Split((236, 64), _HOLDOUT_SEED),
+    ),
+    "mnist": _StandIn(
+        draw=draw_digits,
+        train=_Split(_tens(6000), -1),
+        val=_Split(_tens(1000), -2),
+        test=_Split(_tens(1000), -3),
+        holdout=_Split(_tens(1000), _HOLDOUT_SEED),
+    ),
+    "cifar10": _StandIn(
+        draw=draw_objects,
+        train=_Split(_tens(5000), -1),
+        val=_Split(_tens(1000), -2),
+        test=_Split(_tens(1000), -3),
+        holdout=_Split(_tens(1000), _HOLDOUT_SEED),
+    ),
+    "parcels": _StandIn(
+        draw=draw_parcels,
+        train=_Split((600, 1000, 400), -1),
+        val=_Split((90, 150, 60), -2),
+        test=_Split((90, 150, 60), -3),
+        holdout=_Split((180, 300, 120), _HOLDOUT_SEED),
     ),
 }
-_CLASS_NAMES = {
-    "litter": ("no bottle", "bottle"),
-    "mnist": tuple("0123456789"),
-    "cifar10": ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"),
+
+
+class _Form(NamedTuple):
+    """What the pictures of a known data set are like, wherever they come from."""
+
+    shape: tuple[int, ...]
+    dtype: str
+    class_names: tuple[str, ...]
+
+
+_FORMS = {
+    "litter": _Form((50, 50), "uint8", ("no bottle", "bottle")),
+    "mnist": _Form((28, 28), "uint8", tuple("0123456789")),
+    "cifar10": _Form((32, 32, 3), "uint8", OBJECTS),
+    "parcels": _Form((48, 48), "uint16", KINDS),
 }
 # What NumPy raises for a file that is empty, cut off, damaged, pickled or no npz at all.
 _UNREADABLE = (OSError, EOFError, ValueError, TypeError, BadZipFile, zlib.error)
-_SHAPES = {"litter": (50, 50), "mnist": (28, 28), "cifar10": (32, 32, 3)}
 
 
 def load(name: str) -> Dataset:
@@ -117,17 +166,18 @@ def load(name: str) -> Dataset:
     DataError
         If the data set is unknown, cannot be had from the pinned source, or its file is broken.
     """
-    if source(name) == "folder":
-        dataset, remark = _from_folder(name)
-    else:
+    where = source(name)
+    if where == "stand-in":
         dataset, remark = _from_stand_in(name), "drawn by the course's stand-in"
+    else:
+        dataset, remark = _from_file(name, where)
     sizes = f"{len(dataset.y_train)} training, {len(dataset.y_val)} validation and {len(dataset.y_test)} test pictures"
     print(f"{name}: {sizes} ({remark})")
     return dataset
 
 
 def source(name: str) -> Source:
-    """Say which source `load` would use, without reading or drawing anything.
+    """Say which source `load` would use, without reading, drawing or fetching anything.
 
     Raises
     ------
@@ -147,12 +197,17 @@ def source(name: str) -> Source:
     if path is not None and path.is_file():
         return "folder"
     if pinned == "real":
+        if name in download.downloadable():
+            return "download"
         wanted = "set COURSE_DATA to the folder that has" if path is None else f"there is no {path}: put there"
         raise DataError(
             f"COURSE_DATA_SOURCE is 'real', but {wanted} {name}.npz, or set COURSE_DATA_SOURCE to 'standin'"
         )
+    # A folder that was named is the course's choice: what somebody downloaded for another one is not mixed with it.
+    if path is None and name in download.downloadable() and download.cached(name).is_file():
+        return "download"
     if name not in _STAND_INS:
-        known = ", ".join(sorted(_CLASS_NAMES))
+        known = ", ".join(sorted(_FORMS))
         raise DataError(
             f"no source has {name!r}: put {name}.npz into the folder that COURSE_DATA names (known: {known})"
         )
@@ -162,8 +217,9 @@ def source(name: str) -> Source:
 def holdout(name: str) -> tuple[Pictures, Labels]:
     """Give pictures that nobody has trained on, in the same raw form as `load`.
 
-    From a data folder these are ``x_holdout, y_holdout`` where the file has them, else its test split. The stand-in
-    draws 300 new ones from the integer ``$COURSE_HOLDOUT_SEED``, with the class shares of the test split.
+    Of real data these are ``x_holdout, y_holdout`` where the file has them, else its test split. The stand-in
+    draws new ones from the integer ``$COURSE_HOLDOUT_SEED``, with the class shares of the test split: 300 for `litter`,
+    600 for `parcels`, 1,000 for `mnist` and `cifar10`.
 
     Returns
     -------
@@ -175,8 +231,9 @@ def holdout(name: str) -> tuple[Pictures, Labels]:
     DataError
         As `load`, and if ``$COURSE_HOLDOUT_SEED`` is not a whole number that is zero or more.
     """
-    if source(name) == "folder":
-        path = _existing_path(name)
+    where = source(name)
+    if where != "stand-in":
+        path = _existing_path(name, where)
         arrays = _read(path)
         kind = "holdout" if "x_holdout" in arrays else "test"
         return _split(name, path, arrays, kind)
@@ -218,8 +275,8 @@ def _holdout_seed(default: int) -> int:
     return int(text)
 
 
-@lru_cache(maxsize=8)
-def _drawn(name: str, split: _Split) -> tuple[NDArray[np.uint8], Labels]:
+@lru_cache(maxsize=16)
+def _drawn(name: str, split: _Split) -> tuple[Pictures, Labels]:
     return _STAND_INS[name].draw(*split)
 
 
@@ -234,7 +291,7 @@ def _from_stand_in(name: str) -> Dataset:
     x_train, y_train = _copied(name, stand_in.train)
     x_val, y_val = _copied(name, stand_in.val)
     x_test, y_test = _copied(name, stand_in.test)
-    return Dataset(name, "stand-in", x_train, y_train, x_val, y_val, x_test, y_test, _CLASS_NAMES[name])
+    return Dataset(name, "stand-in", x_train, y_train, x_val, y_val, x_test, y_test, _FORMS[name].class_names)
 
 
 def _path(name: str) -> Path | None:
@@ -246,7 +303,13 @@ def _path(name: str) -> Path | None:
     return Path(folder) / f"{name}.npz"
 
 
-def _existing_path(name: str) -> Path:
+def _existing_path(name: str, where: Source) -> Path:
+    if where == "download":
+        try:
+            with download.shown() as progress:
+                return download.fetch(name, progress)
+        except download.DownloadError as error:
+            raise DataError(f"{error} With COURSE_DATA_SOURCE=standin the course draws its own.") from error
     path = _path(name)
     if path is None:
         raise DataError(f"set COURSE_DATA to the folder that has {name}.npz")
@@ -275,21 +338,25 @@ def _split(name: str, path: Path, arrays: dict[str, Pictures], kind: str) -> tup
             f"{path}: y_{kind} is {y.dtype} of shape {y.shape} for x_{kind} of shape {x.shape}: "
             "write one whole-number label a picture"
         )
-    if name in _SHAPES and (x.dtype != np.uint8 or x.shape[1:] != _SHAPES[name]):
-        wanted = ", ".join(map(str, ("N", *_SHAPES[name])))
-        raise DataError(f"{path}: x_{kind} is {x.dtype} of shape {x.shape}: write it as uint8 of shape ({wanted})")
-    names = _CLASS_NAMES.get(name)
-    if names is not None and len(y) and not 0 <= y.min() <= y.max() < len(names):
-        raise DataError(f"{path}: y_{kind} goes from {y.min()} to {y.max()}: label the {len(names)} classes from 0")
+    form = _FORMS.get(name)
+    if form is not None and (x.dtype != form.dtype or x.shape[1:] != form.shape):
+        wanted = ", ".join(map(str, ("N", *form.shape)))
+        raise DataError(
+            f"{path}: x_{kind} is {x.dtype} of shape {x.shape}: write it as {form.dtype} of shape ({wanted})"
+        )
+    if form is not None and len(y) and not 0 <= y.min() <= y.max() < len(form.class_names):
+        raise DataError(
+            f"{path}: y_{kind} goes from {y.min()} to {y.max()}: label the {len(form.class_names)} classes from 0"
+        )
     return x, y.astype(np.int64)
 
 
-def _from_folder(name: str) -> tuple[Dataset, str]:
-    path = _existing_path(name)
+def _from_file(name: str, where: Source) -> tuple[Dataset, str]:
+    path = _existing_path(name, where)
     arrays = _read(path)
     x_train, y_train = _split(name, path, arrays, "train")
     x_test, y_test = _split(name, path, arrays, "test")
-    remark = f"from {path.name} in the data folder"
+    remark = f"from {path.name} in the data folder" if where == "folder" else "downloaded"
     if "x_val" in arrays:
         x_val, y_val = _split(name, path, arrays, "val")
     else:
@@ -298,12 +365,12 @@ def _from_folder(name: str) -> tuple[Dataset, str]:
         x_train, y_train = x_train[:kept], y_train[:kept]
         remark += "; it has no validation split: the last 10 % of its training pictures serve"
     names = _names(name, arrays, y_train)
-    return Dataset(name, "folder", x_train, y_train, x_val, y_val, x_test, y_test, names), remark
+    return Dataset(name, where, x_train, y_train, x_val, y_val, x_test, y_test, names), remark
 
 
 def _names(name: str, arrays: dict[str, Pictures], y: Labels) -> tuple[str, ...]:
     if "class_names" in arrays:
         return tuple(str(text) for text in arrays["class_names"])
-    if name in _CLASS_NAMES:
-        return _CLASS_NAMES[name]
+    if name in _FORMS:
+        return _FORMS[name].class_names
     return tuple(str(label) for label in range(int(y.max(initial=-1)) + 1))

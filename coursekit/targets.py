@@ -84,7 +84,7 @@ class Targets(Mapping[str, float]):
             When the table itself is wrong.
         """
         source, profile = self._source(_data_set(exercise)), self._profile()
-        row = self._rows.get((exercise, source, profile))
+        row = self._row(exercise, source, profile)
         if row is None:
             raise MissingTargetError(self._missing(exercise, source, profile))
         return row.target
@@ -92,10 +92,15 @@ class Targets(Mapping[str, float]):
     def __iter__(self) -> Iterator[str]:
         exercises = dict.fromkeys(row.exercise for row in self._rows.values())
         profile = self._profile()
-        return iter([e for e in exercises if (e, self._source(_data_set(e)), profile) in self._rows])
+        return iter([e for e in exercises if self._row(e, self._source(_data_set(e)), profile) is not None])
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
+
+    def _row(self, exercise: str, source: str, profile: str) -> _Row | None:
+        row = self._rows.get((exercise, source, profile))
+        # Real pictures are real pictures: what was measured on a folder's holds for those that were downloaded.
+        return self._rows.get((exercise, "folder", profile)) if row is None and source == "download" else row
 
     @cached_property
     def _rows(self) -> dict[tuple[str, str, str], _Row]:

@@ -44,6 +44,10 @@ class CandidateSilentError(Exception):
     """The candidate gave no answer, or one that is none."""
 
 
+class NoLineError(Exception):
+    """The machine has no room for a line to the candidate: nobody's answer is to blame."""
+
+
 class CallTimeoutError(TimeoutError):
     """A call of the student's code did not end in time."""
 
@@ -91,6 +95,8 @@ class Link:
             The student's code did not end in time.
         CandidateSilentError
             There is no answer, or none that can be read.
+        NoLineError
+            The machine fails.
         """
         self._count += 1
         question = values.encode((operation, arguments), self._refer)
@@ -127,7 +133,10 @@ class Link:
         """
         address = f"{self._folder}/{self._count}"
         with socket.socket(socket.AF_UNIX) as listener:
-            listener.bind(address)
+            try:
+                listener.bind(address)
+            except OSError as error:
+                raise NoLineError(str(error)) from None
             try:
                 listener.listen(1)
                 code = (

@@ -38,6 +38,7 @@ from autograder.verdict import CellVerdict, Outcome, Status, Verdict
 _INSTALL = "from autograder.sealed.examiner import install; install(get_ipython(), {arguments})"
 _REPORT = {"report": f"{examiner.NAME}.report()"}
 _ASK_SECONDS = 60.0
+_INTERRUPT_SECONDS = 5.0
 _SIGKILL = 9
 _MEBIBYTE = 2**20
 # A notebook ends that soon after its time is up.
@@ -273,7 +274,14 @@ class _Session:
             await asyncio.wait({work, self._candidate.death}, return_when=asyncio.FIRST_COMPLETED)
             if not work.done():
                 await self._examiner.interrupt()
-        return await work
+                await asyncio.wait({work}, timeout=_INTERRUPT_SECONDS)
+            if not work.done():
+                # An interrupt between two messages can lose one. Nothing is left to be tested.
+                self._examiner.kill()
+        run = await work
+        if run.error_name == examiner.NoLineError.__name__:
+            raise KernelError(f"The kernels cannot talk to each other: {run.error_message}.")
+        return run
 
     def _cause(self, run: CellRun | None = None) -> str:
         if self._candidate.exceeded:
@@ -410,5 +418,6 @@ def _folders(files: str) -> Iterator[dict[str, Path]]:
         yield folders
     finally:
         for folder in folders.values():
-            folder.chmod(0o700)  # a kernel may have taken the right to remove what is in it
+            with contextlib.suppress(OSError):  # not there any more
+                folder.chmod(0o700)  # a kernel may have taken the right to remove what is in it
         shutil.rmtree(root, ignore_errors=True)

@@ -102,6 +102,8 @@ def _about_layer(layer: Any, asked: int) -> str:
     outputs = layer.weights[-1].shape[-1]
     if asked - count(layer) == outputs:
         return f"The biases are missing in '{layer.name}': leave use_bias=False away. It is not the only mistake."
+    if count(layer) - asked == outputs and getattr(layer, "use_bias", False):
+        return f"There are biases in '{layer.name}', which are not asked: use_bias=False leaves them out."
     if class_name(layer) == "Dense":
         return (
             f"{layer.weights[0].shape[0]:,} values come in and {outputs:,} go out: look at units, "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import tempfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -15,12 +16,13 @@ import psutil
 import pytest
 
 from autograder.course import Limits
+from autograder.errors import UnwritableError
 from autograder.grading import conduct_twice
 from autograder.kernels.kernel import KernelError
 from autograder.kernels.process import ForkServerError, shared_server
 from autograder.sealed.session import Conditions, conduct
 from autograder.temporary import HeldFolder, sweep
-from tests.kernel.conftest import Exercise, paper
+from tests.kernel.conftest import Exercise, paper, verdict_on
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="kernels are forked on Linux alone")
 
@@ -94,3 +96,25 @@ def test_a_folder_of_a_killed_process_is_swept_and_one_that_is_held_stays() -> N
         assert held.is_dir()
     assert not left.exists()
     assert not held.exists()
+
+
+def test_an_examiner_that_does_not_hear_that_the_candidate_has_died_is_not_waited_for() -> None:
+    suicide = "import os\ndef end(): os.kill(os.getpid(), 9)"
+    deaf = (
+        "import signal, time\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\n"
+        "try:\n    end()\nexcept Exception:\n    time.sleep(60)"
+    )
+    verdict = conduct(paper(Exercise(suicide, deaf)), Limits(), Conditions())
+    assert "The kernel died when cell" in verdict.message
+    assert verdict.seconds < 40
+
+
+def test_a_machine_without_room_for_a_socket_is_no_students_fault():
+    with pytest.raises(KernelError, match="cannot talk to each other"):
+        verdict_on(Exercise("x = 1", "assert x == 1"), given="import shutil\nshutil.rmtree('../line', True)")
+
+
+def test_a_full_temporary_folder_is_told_by_name(monkeypatch, tmp_path):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "not-there"))
+    with pytest.raises(UnwritableError, match=r"not-there/autograder-papers-\w+ could not be written"):
+        HeldFolder("papers")

@@ -144,6 +144,11 @@ class TestFaultsInMasters:
 
         assert "'outputs' is a required property (at cells/1)" in self.message(master)
 
+    def test_an_answer_with_a_name_that_python_has_already(self, master):
+        master.cells[2].source = "### BEGIN SOLUTION\ndef round(x):\n    return 2 * x\n### END SOLUTION"
+
+        assert "cell 3 ('double'): It binds 'round', which Python has already" in self.message(master)
+
     def test_an_answer_without_markers(self, master):
         master.cells[2].source = "def double(x):\n    return 2 * x"
 

@@ -862,6 +862,14 @@ def test_a_mistake_in_a_models_plan_is_told_by_name_from_its_shapes(mistake: str
     assert words in message(checks.output_shapes, make(), OUTPUTS)
 
 
+def test_biases_where_none_are_asked_are_told_in_a_network_that_is_no_chain() -> None:
+    picture = keras.Input((6, 6, 4))
+    convolution = layers.Conv2D(4, 3, padding="same", name="main")(picture)
+    model = keras.Model(picture, layers.Add()([picture, convolution]))
+    said = message(checks.param_count, model, by_layer=[144])
+    assert "There are biases in 'main', which are not asked: use_bias=False leaves them out." in said
+
+
 def test_biases_where_none_are_asked_are_told() -> None:
     assert "There are biases in 'first', 'second', 'out'" in message(
         checks.param_count, network(), by_layer=(36, 144, 392)

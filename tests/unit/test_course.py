@@ -85,7 +85,7 @@ def test_a_course_is_a_value_that_can_go_to_another_process(make_course, master)
         ('titel = "x"', r"unknown key 'titel'. Allowed here: assignments, holdout_seed, limits, preload, title\."),
         (
             "[limits]\ncell_time = 3",
-            r"unknown key 'limits.cell_time'. Allowed here: call_timeout, cell_timeout, mem",
+            r"unknown key 'limits.cell_time'. Allowed here: call_timeout, cell_timeout, file_limit, ",
         ),
         ("[assignments.01_a]\npoints = 3", r"unknown key 'assignments.01_a.points'. Allowed here: limits\."),
         ("[assignments.01_a.limits]\nspeed = 3", r"unknown key 'assignments.01_a.limits.speed'"),

@@ -14,9 +14,10 @@ REAL_FOLDER = os.environ.get("COURSE_DATA", "")
 
 
 @pytest.fixture(autouse=True)
-def _no_settings(monkeypatch):
+def _no_settings(monkeypatch, tmp_path):
     for variable in ("COURSE_DATA", "COURSE_DATA_SOURCE", "COURSE_HOLDOUT_SEED"):
         monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setenv("COURSE_CACHE", str(tmp_path / "no-cache"))
 
 
 @pytest.fixture
@@ -57,12 +58,6 @@ def test_the_stand_in_has_the_size_and_the_class_shares_of_the_lecture(split, co
     assert set(y.tolist()) == {0, 1}
 
 
-def test_no_picture_is_in_two_splits_nor_twice_in_one():
-    litter = data.load("litter")
-    pictures = np.concatenate([litter.x_train, litter.x_val, litter.x_test, data.holdout("litter")[0]])
-    assert len({picture.tobytes() for picture in pictures}) == 1200 + 150 + 150 + 300
-
-
 def test_a_load_says_in_one_line_what_it_used(capsys):
     data.load("litter")
     said = capsys.readouterr().out
@@ -86,6 +81,59 @@ def test_writing_into_the_arrays_does_not_change_the_next_load():
     np.testing.assert_array_equal(data.holdout("litter")[0], kept)
 
 
+SIZES = {
+    "litter": (1200, 150, 150, 300),
+    "mnist": (6000, 1000, 1000, 1000),
+    "cifar10": (5000, 1000, 1000, 1000),
+    "parcels": (2000, 300, 300, 600),
+}
+FORMS = {
+    "litter": ((50, 50), np.uint8, 2),
+    "mnist": ((28, 28), np.uint8, 10),
+    "cifar10": ((32, 32, 3), np.uint8, 10),
+    "parcels": ((48, 48), np.uint16, 3),
+}
+
+
+@pytest.mark.parametrize("name", SIZES)
+def test_every_stand_in_has_its_size_and_form_and_no_picture_twice(name):
+    loaded, held_out = data.load(name), data.holdout(name)
+    splits = [(getattr(loaded, f"x_{kind}"), getattr(loaded, f"y_{kind}")) for kind in ("train", "val", "test")]
+    shape, dtype, classes = FORMS[name]
+    assert tuple(len(y) for _, y in (*splits, held_out)) == SIZES[name]
+    for x, y in (*splits, held_out):
+        assert (x.shape, x.dtype, y.shape, y.dtype) == ((len(y), *shape), dtype, (len(y),), np.int64)
+        assert set(y.tolist()) == set(range(classes))
+    assert len(loaded.class_names) == classes
+    pictures = np.concatenate([x for x, _ in (*splits, held_out)])
+    assert len({picture.tobytes() for picture in pictures}) == sum(SIZES[name])
+    # The hold-out set is as the test split is.
+    shares = [np.bincount(y) / len(y) for y in (splits[2][1], held_out[1])]
+    np.testing.assert_allclose(*shares, atol=1e-9)
+
+
+@pytest.mark.parametrize("name", ["mnist", "cifar10"])
+def test_ten_classes_are_equally_common(name):
+    loaded = data.load(name)
+    for y in (loaded.y_train, loaded.y_val, loaded.y_test):
+        assert set(np.bincount(y).tolist()) == {len(y) // 10}
+
+
+def test_the_classes_of_cifar10_are_those_of_the_original():
+    names = "airplane automobile bird cat deer dog frog horse ship truck"
+    assert data.load("cifar10").class_names == tuple(names.split())
+
+
+@pytest.mark.parametrize("name", SIZES)
+@pytest.mark.parametrize("seed", ["1", "2", "3"])
+def test_no_hold_out_seed_draws_pictures_of_a_split(monkeypatch, name, seed):
+    # The splits are drawn from the seeds -1, -2 and -3: the sign must count.
+    monkeypatch.setenv("COURSE_HOLDOUT_SEED", seed)
+    loaded = data.load(name)
+    known = {x.tobytes() for x in (*loaded.x_train, *loaded.x_val, *loaded.x_test)}
+    assert known.isdisjoint(picture.tobytes() for picture in data.holdout(name)[0])
+
+
 # --- the hold-out set ---
 
 
@@ -102,15 +150,6 @@ def test_the_hold_out_seed_chooses_the_pictures(monkeypatch):
         drawn.append(data.holdout("litter")[0])
     assert not np.array_equal(drawn[0], drawn[1])
     np.testing.assert_array_equal(drawn[0], drawn[2])
-
-
-@pytest.mark.parametrize("seed", ["1", "2", "3"])
-def test_no_hold_out_seed_draws_pictures_of_a_split(monkeypatch, seed):
-    # The splits are drawn from the seeds -1, -2 and -3: the sign must count.
-    monkeypatch.setenv("COURSE_HOLDOUT_SEED", seed)
-    litter = data.load("litter")
-    known = {x.tobytes() for x in (*litter.x_train, *litter.x_val, *litter.x_test)}
-    assert known.isdisjoint(picture.tobytes() for picture in data.holdout("litter")[0])
 
 
 @pytest.mark.parametrize("seed", ["-1", "two", "1.5", "\N{SUPERSCRIPT TWO}"])
@@ -180,16 +219,21 @@ def test_the_stand_in_can_be_pinned_although_there_is_a_file(folder, monkeypatch
 
 def test_real_data_can_be_pinned(folder, monkeypatch):
     monkeypatch.setenv("COURSE_DATA_SOURCE", "real")
-    with pytest.raises(data.DataError, match=r"litter\.npz"):
-        data.source("litter")
+    assert data.source("litter") == "download"
     write(folder)
     assert data.source("litter") == "folder"
+
+
+def test_real_data_that_are_published_nowhere_need_a_file(folder, monkeypatch):
+    monkeypatch.setenv("COURSE_DATA_SOURCE", "real")
+    with pytest.raises(data.DataError, match=r"parcels\.npz"):
+        data.source("parcels")
 
 
 def test_real_data_pinned_without_a_folder_says_what_to_set(monkeypatch):
     monkeypatch.setenv("COURSE_DATA_SOURCE", "real")
     with pytest.raises(data.DataError, match="set COURSE_DATA to"):
-        data.load("litter")
+        data.load("parcels")
 
 
 def test_an_unknown_pin_is_refused_with_the_allowed_ones(monkeypatch):
@@ -199,14 +243,14 @@ def test_an_unknown_pin_is_refused_with_the_allowed_ones(monkeypatch):
 
 
 def test_a_data_set_without_a_stand_in_says_where_its_file_goes():
-    with pytest.raises(data.DataError, match=r"mnist\.npz into the folder that COURSE_DATA names"):
-        data.load("mnist")
+    with pytest.raises(data.DataError, match=r"own\.npz into the folder that COURSE_DATA names"):
+        data.load("own")
 
 
 def test_a_stand_in_that_does_not_exist_cannot_be_pinned(monkeypatch):
     monkeypatch.setenv("COURSE_DATA_SOURCE", "standin")
-    with pytest.raises(data.DataError, match="no stand-in for 'mnist'"):
-        data.source("mnist")
+    with pytest.raises(data.DataError, match="no stand-in for 'own'"):
+        data.source("own")
 
 
 # --- broken files ---

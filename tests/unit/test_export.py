@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import nbgrader.api
 import pytest
 
+from autograder.errors import UnwritableError
 from autograder.export import COLUMNS, export_csv, to_csv, to_rows
 from autograder.gradebook import Score, open_gradebook
 from autograder.verdict import CellVerdict, Outcome, Status, Verdict
@@ -130,5 +131,5 @@ def test_the_file_is_the_one_that_nbgrader_export_writes(course: Course, tmp_pat
 
 def test_a_file_that_cannot_be_written_is_an_error(course: Course, tmp_path: Path) -> None:
     (tmp_path / "taken").mkdir()
-    with pytest.raises(OSError, match="taken"):
+    with pytest.raises(UnwritableError, match="taken could not be written"):
         export_csv(course, tmp_path / "taken")

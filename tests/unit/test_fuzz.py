@@ -14,16 +14,21 @@ from benchmarks import fuzz
 from benchmarks.mutations import mutate_bytes, mutate_tree
 
 
-def test_hundreds_of_damaged_notebooks_and_thousands_of_values_are_read_or_refused_in_words(tmp_path):
-    command = [sys.executable, "-m", "benchmarks.fuzz", "--notebooks", "200", "--values", "2000", "--no-models"]
+def test_hundreds_of_damaged_notebooks_and_archives_and_thousands_of_values_are_read_or_refused_in_words(tmp_path):
+    command = [sys.executable, "-m", "benchmarks.fuzz", "--no-models"]
+    sizes = ["--notebooks", "200", "--values", "2000", "--archives", "200"]
 
     done = subprocess.run(
-        [*command, "--jobs", "1", "--keep", str(tmp_path)], cwd=fuzz.ROOT, capture_output=True, text=True, check=False
+        [*command, *sizes, "--jobs", "1", "--keep", str(tmp_path)],
+        cwd=fuzz.ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
     assert done.returncode == 0, done.stdout + done.stderr
     rows = {name: list(map(int, row)) for name, *row in re.findall(r"(\w+) *│" + r" *(\d+) *│" * 4, plain(done.stdout))}
-    assert {name: row[0] for name, row in rows.items()} == {"notebooks": 200, "values": 2000}
+    assert {name: row[0] for name, row in rows.items()} == {"notebooks": 200, "values": 2000, "archives": 200}
     # Damage that nobody can read, or that nobody notices, would find nothing.
     assert all(min(read, refused) > total / 10 and not failed for total, read, refused, failed in rows.values())
     assert list(tmp_path.iterdir()) == []

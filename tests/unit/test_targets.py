@@ -44,6 +44,17 @@ def test_a_target_is_looked_up_for_the_data_source_and_the_profile_in_use(look_u
     assert look_up(profile="gpu")["cnn/litter"] == 0.95
 
 
+def test_what_was_measured_on_a_folders_pictures_holds_for_downloaded_ones_unless_they_have_a_row(
+    look_up: Callable[..., Targets],
+) -> None:
+    assert look_up(source="download")["cnn/litter"] == 0.7
+    assert "cnn/litter" in set(look_up(source="download"))
+    own = f"{TABLE}\n[[target]]\n{ROW.replace('stand-in', 'download').replace('0.86', '0.6')}"
+    assert look_up(own, source="download")["cnn/litter"] == 0.6
+    with pytest.raises(MissingTargetError, match="'download'"):
+        look_up(source="download")["cnn-recall/litter"]
+
+
 def test_another_measure_has_a_name_of_its_own(look_up: Callable[..., Targets]) -> None:
     assert look_up()["cnn-recall/litter"] == 0.5
 
