@@ -352,6 +352,14 @@ def test_the_command_fails_in_words(server, mnist, capsys):
     assert "404" in capsys.readouterr().err
 
 
+def test_a_cache_that_may_not_be_looked_into_is_none(monkeypatch):
+    def refuse(_):
+        raise PermissionError
+
+    monkeypatch.setattr(Path, "is_file", refuse)
+    assert data.source("mnist") == "stand-in"
+
+
 # --- with the grader ---
 
 
