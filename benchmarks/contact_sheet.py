@@ -5,7 +5,7 @@ Examples::
 
     python -m benchmarks.contact_sheet                     # the stand-ins, to build/contact-sheets
     python -m benchmarks.contact_sheet cifar10 --columns 30
-    COURSE_DATA=<folder> python -m benchmarks.contact_sheet --to /tmp/real
+    COURSE_DATA=<folder> python -m benchmarks.contact_sheet --to sheets
 """
 
 from __future__ import annotations

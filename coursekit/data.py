@@ -204,7 +204,7 @@ def source(name: str) -> Source:
             f"COURSE_DATA_SOURCE is 'real', but {wanted} {name}.npz, or set COURSE_DATA_SOURCE to 'standin'"
         )
     # A folder that was named is the course's choice: what somebody downloaded for another one is not mixed with it.
-    if path is None and name in download.downloadable() and download.cached(name).is_file():
+    if path is None and name in download.downloadable() and download.is_cached(name):
         return "download"
     if name not in _STAND_INS:
         known = ", ".join(sorted(_FORMS))

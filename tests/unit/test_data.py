@@ -124,8 +124,10 @@ def test_the_classes_of_cifar10_are_those_of_the_original():
     assert data.load("cifar10").class_names == tuple(names.split())
 
 
-@pytest.mark.parametrize("name", SIZES)
-@pytest.mark.parametrize("seed", ["1", "2", "3"])
+@pytest.mark.parametrize(
+    ("name", "seed"),
+    [("litter", "1"), ("litter", "2"), ("litter", "3"), ("mnist", "2"), ("cifar10", "3"), ("parcels", "1")],
+)
 def test_no_hold_out_seed_draws_pictures_of_a_split(monkeypatch, name, seed):
     # The splits are drawn from the seeds -1, -2 and -3: the sign must count.
     monkeypatch.setenv("COURSE_HOLDOUT_SEED", seed)

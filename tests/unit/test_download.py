@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from autograder.cli import Profile, Source, _environment
 from coursekit import data, download, taco
 from coursekit.download import Archive, DownloadError, Published
 
@@ -349,6 +350,30 @@ def test_the_command_fails_in_words(server, mnist, capsys):
     server.files.clear()
     assert download.main(["mnist"]) == 1
     assert "404" in capsys.readouterr().err
+
+
+def test_a_cache_that_may_not_be_looked_into_is_none(monkeypatch):
+    def refuse(_):
+        raise PermissionError
+
+    monkeypatch.setattr(Path, "is_file", refuse)
+    assert data.source("mnist") == "stand-in"
+
+
+# --- with the grader ---
+
+
+def test_a_class_is_marked_on_stand_ins_whatever_somebody_has_downloaded(server, mnist):
+    download.fetch("mnist")
+    assert dict(_environment(Profile.CPU, None))["COURSE_DATA_SOURCE"] == "standin"
+
+
+def test_real_data_for_a_class_are_those_of_the_cache_without_a_folder(server, mnist, cache, monkeypatch, tmp_path):
+    assert "COURSE_DATA" not in dict(_environment(Profile.CPU, Source.REAL))
+    download.fetch("mnist")
+    assert dict(_environment(Profile.CPU, Source.REAL))["COURSE_DATA"] == str(cache)
+    monkeypatch.setenv("COURSE_DATA", str(tmp_path))
+    assert dict(_environment(Profile.CPU, Source.REAL))["COURSE_DATA"] == str(tmp_path)
 
 
 # --- TACO ---
