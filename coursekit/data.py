@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     Labels = NDArray[np.int64]
     Drawer = Callable[[Sequence[int], int], tuple[Pictures, Labels]]
 
-__all__ = ["DataError", "Dataset", "Source", "holdout", "load", "source", "stripes"]
+__all__ = ["STAND_INS", "DataError", "Dataset", "Source", "holdout", "load", "prepare", "source", "stripes"]
 
 Source = Literal["folder", "download", "stand-in"]
 
@@ -128,6 +128,10 @@ _STAND_INS = {
 }
 
 
+STAND_INS = tuple(_STAND_INS)
+"""The data sets that can be drawn."""
+
+
 class _Form(NamedTuple):
     """What the pictures of a known data set are like, wherever they come from."""
 
@@ -174,6 +178,19 @@ def load(name: str) -> Dataset:
     sizes = f"{len(dataset.y_train)} training, {len(dataset.y_val)} validation and {len(dataset.y_test)} test pictures"
     print(f"{name}: {sizes} ({remark})")
     return dataset
+
+
+def prepare(name: str) -> None:
+    """Draw a stand-in's pictures for `load` now, so that this process and its forks need not draw them later.
+
+    Hold-out pictures are not among them.
+
+    Parameters
+    ----------
+    name
+        One of `STAND_INS`.
+    """
+    _from_stand_in(name)
 
 
 def source(name: str) -> Source:

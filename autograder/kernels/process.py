@@ -12,7 +12,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import TracebackType
 
 from autograder.errors import AutograderError
@@ -245,6 +245,7 @@ class ForkServer:
         finally:
             listener.close()
         self._waiting = threading.Lock()
+        self._prepared: set[str] = set()
 
     def wait_until_ready(self) -> None:
         """Wait until the imports are done, or the server has ended (:meth:`fork` then says why)."""
@@ -252,6 +253,21 @@ class ForkServer:
             if self._process.stdout is not None and not self._process.stdout.closed:
                 self._process.stdout.readline()
                 self._process.stdout.close()
+
+    def prepare(self, data_sets: Iterable[str]) -> None:
+        """
+        Let kernels that are forked from now on share the stand-ins of these data sets.
+
+        Returns at once: the server draws what it has not drawn yet before it forks again.
+        """
+        with self._waiting:
+            missing = sorted(set(data_sets) - self._prepared)
+            if missing and self._process.stdin is not None:
+                self._prepared.update(missing)
+                # A server that has ended is told of by whoever asks it for a kernel.
+                with contextlib.suppress(BrokenPipeError):
+                    self._process.stdin.write("".join(f"{name}\n" for name in missing).encode())
+                    self._process.stdin.flush()
 
     @property
     def pid(self) -> int:

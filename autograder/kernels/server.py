@@ -11,8 +11,9 @@ server to client      ``{"pid": ...}`` after the fork, ``{"status": ...}`` after
 client hangs up       the server kills the kernel and its process group
 ====================  =====================================================
 
-When it has imported all, the server says so in a line on its standard output. When its standard input closes, its
-owner is gone: it ends, and the kernels with it.
+When it has imported all, the server says so in a line on its standard output. A line on its standard input names a
+data set whose stand-in it draws before it forks again, so that its kernels share the pictures. When its standard input
+closes, its owner is gone: it ends, and the kernels with it.
 """
 
 from __future__ import annotations
@@ -130,6 +131,13 @@ def _rehearse() -> None:
         figure.savefig(io.BytesIO())
 
 
+def _draw(name: str) -> None:
+    """Draw a stand-in, if the course's data are among what was imported."""
+    data = sys.modules.get("coursekit.data")
+    if data is not None and name in data.STAND_INS:
+        data.prepare(name)
+
+
 @dataclass(frozen=True)
 class _Ending:
     """A kernel that has ended, and what it left, which has been killed: its end is told when all of that is gone."""
@@ -173,13 +181,14 @@ class Server:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in the terminal is the grader's to handle
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
-        lifeline = sys.stdin.fileno()
-        for descriptor in (self._listener.fileno(), lifeline, self._wake_read):
+        owner = sys.stdin.fileno()
+        for descriptor in (self._listener.fileno(), owner, self._wake_read):
             self._poll.register(descriptor, select.POLLIN)
         while True:
-            for descriptor, _ in self._poll.poll():
-                if descriptor == lifeline:
-                    self._end()
+            # The owner first: what it has had drawn, the kernels that it asks for next shall have.
+            for descriptor, _ in sorted(self._poll.poll(), key=lambda event: event[0] != owner):
+                if descriptor == owner:
+                    self._listen_to(owner)
                 elif descriptor == self._listener.fileno():
                     self._fork()
                 elif descriptor == self._wake_read:
@@ -187,6 +196,13 @@ class Server:
                     self._reap()
                 elif descriptor in self._by_connection:
                     self._hang_up(descriptor)
+
+    def _listen_to(self, owner: int) -> None:
+        words = os.read(owner, 4096)
+        if not words:
+            self._end()
+        for name in words.decode().split():
+            _draw(name)
 
     def _fork(self) -> None:
         connection, _ = self._listener.accept()

@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import json
 import os
+import re
 import shutil
 import tempfile
 import time
@@ -50,6 +51,7 @@ _MAX_SOCKETS = 100
 _MARGIN = 300
 # Beyond that it takes long to find out which names a student's cell should have bound; it is for a hint alone.
 _MAX_READABLE_CHARACTERS = 20_000
+_LOADS = re.compile(r"""\bdata\.load\(["'](\w+)["']\)""")
 
 
 @dataclass(frozen=True)
@@ -99,6 +101,8 @@ async def _conduct(paper: Paper, limits: Limits, conditions: Conditions) -> Verd
     if can_fork():
         # What the server imports, once for all, is no submission's time.
         await asyncio.to_thread(shared_server().wait_until_ready)
+        if conditions.environment.get("COURSE_DATA_SOURCE") == "standin":
+            shared_server().prepare(_data_sets(paper))
     begin = time.monotonic()
     with _folders(conditions.files) as folders:
         async with contextlib.AsyncExitStack() as stack:
@@ -128,6 +132,12 @@ async def _conduct(paper: Paper, limits: Limits, conditions: Conditions) -> Verd
             await session.run()
             await session.require_machine()
     return session.verdict(time.monotonic() - begin)
+
+
+def _data_sets(paper: Paper) -> set[str]:
+    """Give the data sets that the instructor's cells load."""
+    given = [cell.source for cell in paper.cells if cell.role in {Role.GIVEN, Role.TEST}]
+    return {name for source in given for name in _LOADS.findall(source)}
 
 
 class _Session:

@@ -282,6 +282,23 @@ def test_the_folder_in_which_the_server_was_started_is_not_searched_for_modules(
     assert run.error_name == "ModuleNotFoundError"
 
 
+HOW_MANY_ARE_DRAWN = "from coursekit import data\nprint(data._drawn.cache_info().currsize)"
+
+
+def test_what_the_server_has_drawn_its_kernels_need_not_draw(folder, monkeypatch, run_cells):
+    with ForkServer(("coursekit.data",)) as server:
+        monkeypatch.setattr(provisioner, "shared_server", lambda: server)
+        (before,) = run_cells(HOW_MANY_ARE_DRAWN)
+        (folder / "c").rename(folder / "of-the-first")
+        server.prepare(["mnist", "a set that nobody knows"])
+        server.prepare(["mnist"])
+        after = run_cells(HOW_MANY_ARE_DRAWN, "data.load('mnist')", HOW_MANY_ARE_DRAWN, COURSE_DATA_SOURCE="standin")
+
+    # Training, validation and test; the hold-out pictures are for each examiner to draw.
+    assert [printed(run) for run in (before, after[0], after[2])] == ["0\n", "3\n", "3\n"]
+    assert "6000 training" in printed(after[1])
+
+
 # What a fork does not inherit
 
 

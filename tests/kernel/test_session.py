@@ -30,6 +30,15 @@ def outcomes(verdict):
     return [cell.outcome for cell in verdict.cells]
 
 
+def test_stand_ins_are_drawn_once_for_all_papers_that_load_them():
+    count = Exercise("from coursekit import data\nx = data._drawn.cache_info().currsize", "assert x >= 3, x")
+    given = "from coursekit import data\nif False:\n    data.load('mnist')"
+
+    pinned = verdict_on(count, given=given, conditions=Conditions(environment={"COURSE_DATA_SOURCE": "standin"}))
+
+    assert outcomes(pinned) == [Outcome.PASSED], pinned.cells
+
+
 # Scores
 
 ENDINGS = {
