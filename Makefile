@@ -22,7 +22,7 @@ export TF_CPP_MIN_LOG_LEVEL := 3
 export TF_ENABLE_ONEDNN_OPTS := 0
 
 .DEFAULT_GOAL := help
-.PHONY: help grade test lint bench fuzz release solve lock environment
+.PHONY: help grade test audit lint bench fuzz release solve lock environment
 
 help:  ## List what there is to make
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,6 +37,9 @@ grade: environment  ## Mark the sample class from scratch and write its report
 
 test: lint  ## Style, types and all tests: what CI runs
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(wildcard $(TESTS))
+
+audit: environment  ## The long tests, which `make test` leaves out
+	$(BIN)/python -m pytest --long -m long $(wildcard $(TESTS))
 
 lint: environment  ## Style, format and types alone
 	$(BIN)/ruff check

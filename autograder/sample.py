@@ -230,17 +230,16 @@ def _general_cases(master: NotebookNode) -> Iterator[Case]:
     answers = [cell for cell in frame if cell.role is Role.ANSWER]
     nothing = dict.fromkeys((cell.grade_id for cell in tests), 0.0)
     yield Case("reference", "The reference itself")
-    yield Case("Zoë Ångström", "The reference, handed in by a student whose name has a space and letters beyond ASCII")
+    deleted, doubled = ([cell.grade_id for cell in some[:1]] for some in (tests, answers))
+    yield Case(
+        "Zoë Ångström",
+        "The reference by a student whose name has a space and letters beyond ASCII. A test was deleted: the master's "
+        "counts. An answer is there twice, the second time empty: the one that stands where it belongs counts",
+        delete=tuple(deleted),
+        duplicate=tuple(doubled),
+        says={"": f"'{doubled[0]}' is there 2 times"} if doubled else {},
+    )
     yield Case("untouched", "The release as it was handed out", base="release", scores=nothing)
-    if tests:
-        yield Case("deleted-test", "A test was deleted: the master's counts", delete=(tests[0].grade_id,))
-    if answers:
-        yield Case(
-            "duplicated-id",
-            "An answer is there twice, the second time without content: the one that stands where it belongs counts",
-            duplicate=(answers[0].grade_id,),
-            says={"": f"'{answers[0].grade_id}' is there 2 times"},
-        )
     yield Case(
         "not-json",
         "A text document in place of a notebook",

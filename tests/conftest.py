@@ -36,6 +36,15 @@ assert double(-3) == -6, "a negative number"
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Let a long run be asked for by command."""
     parser.addoption("--kills", type=int, default=12, help="how many processes test_kills.py kills")
+    parser.addoption("--long", action="store_true", help="run the long tests, too")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave the long tests out, and say how many, unless they are asked for."""
+    if not config.getoption("--long"):
+        long = [item for item in items if item.get_closest_marker("long")]
+        items[:] = [item for item in items if item not in long]
+        config.hook.pytest_deselected(items=long)
 
 
 class Cells:
