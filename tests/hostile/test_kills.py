@@ -69,7 +69,14 @@ class Kept:
         """Begin to grade; what is printed goes to a file, where nothing of it is lost with the process."""
         with (self.class_.root / "printed.txt").open("w") as printed:
             return subprocess.Popen(
-                [AUTOGRADER, "--course", str(self.class_.root), "grade", "--jobs", "2", *options],
+                # Whoever runs this in the background has Ctrl-C ignored, and all that they start.
+                [
+                    *("env", "--default-signal=INT", AUTOGRADER, "--course"),
+                    self.class_.root,
+                    "grade",
+                    "--jobs=2",
+                    *options,
+                ],
                 stdin=subprocess.DEVNULL,
                 stdout=printed,
                 stderr=subprocess.STDOUT,
