@@ -142,7 +142,7 @@ ENTRIES: tuple[Entry, ...] = (
     _mnist("no hidden layer", (0.925,), epochs=10, build=partial(dense, ())),
     _mnist("100-50, sigmoid", (0.968,), epochs=10, build=_sigmoid),
     _mnist("100-50, sigmoid, permuted", (0.971,), epochs=10, build=_sigmoid, prepare=permuted),
-    _mnist("512-256-128, ReLU", (0.981,), epochs=5, build=partial(dense, (512, 256, 128))),
+    _mnist("512-256-128, ReLU", (0.981,), epochs=10, build=partial(dense, (512, 256, 128))),
     _mnist("CNN 8-16", (0.987, 0.991), epochs=3, build=mnist_cnn),
     _mnist("CNN 8-16, permuted", (0.945, 0.953), epochs=3, build=mnist_cnn, prepare=permuted),
     _mnist("LeNet-5, 32 x 32", (), epochs=3, build=lenet5, prepare=padded),
