@@ -210,21 +210,18 @@ def run_mnist(seed: int) -> Scores:
         return build_dense([100, 50], "relu")
 
     epochs, cnn_epochs = notebook["EPOCHS"], notebook["CNN_EPOCHS"]
-    linear = reached(lambda: build_dense([], "relu"), y, epochs)
     majority = float(np.max(np.bincount(labels)) / len(labels))
     wrong = np.random.default_rng(seed).permutation(y)
-    # That a CNN is one at all is asked by its layers: an MLP comes close to it in accuracy.
+    # Networks of other layers are no wrong answers here: the test asks for the layers first.
     return {
         "dense/mnist": {
             "reference": reached(dense, y, epochs),
-            "no hidden layer": linear,
             "an untrained network": reached(dense, y, 0),
             "labels in another order": reached(dense, wrong, 1),
             "always the same": majority,
         },
         "cnn/mnist": {
             "reference": reached(notebook["build_cnn"], y, cnn_epochs),
-            "no hidden layer": linear,
             "an untrained network": reached(notebook["build_cnn"], y, 0),
             "always the same": majority,
         },
