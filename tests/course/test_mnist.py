@@ -98,7 +98,7 @@ def test_who_knows_nothing_pays_2_30_and_who_is_sure_and_wrong_16_at_most(mnist)
     assert round(loss(np.full((7, 10), 0.1), np.arange(7)), 2) == round(float(np.log(10)), 2) == 2.30
     assert loss(np.eye(10)[[3]], np.array([3])) == 0
     assert loss(np.eye(10)[[3]], np.array([4])) == pytest.approx(-np.log(1e-7))
-    assert round(loss(np.array([[0.7, 0.2, 0.1], [0.1, 0.5, 0.4]]), np.array([0, 2])), 3) == 0.637
+    assert round(loss(np.array([[0.7, 0.2, 0.1], [0.1, 0.5, 0.4]]), np.array([0, 2])), 3) == 0.636
 
 
 def test_moved_weights_say_of_shuffled_pictures_what_the_old_ones_said_of_plain_ones(mnist):
