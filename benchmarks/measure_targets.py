@@ -38,6 +38,7 @@ import numpy as np
 
 ROOT = Path(__file__).resolve().parents[1]
 CNN, MLP = (ROOT / "source" / name for name in ("08_cnn/cnn.ipynb", "04_mlp/mlp.ipynb"))
+MNIST = ROOT / "source" / "07_mnist/mnist.ipynb"
 TABLE = ROOT / "coursekit" / "targets.toml"
 
 MEASURES = ("", "-recall", "-ranking")  # added to an exercise's name; the first is the accuracy
@@ -46,6 +47,7 @@ MOST_JOBS = 2
 # What the notebook does, by grade id: it is run as it stands there, so that the targets are those of its own reference.
 CELLS = ("setup", "prepare", "build_cnn", "build_mlp", "judge", "train", "standardise", "build_edge_lover", "shift")
 MLP_CELLS = ("setup", "standardise", "build_mlp", "train", "class_weights", "my_mlp", "judge")
+MNIST_CELLS = ("setup", "prepare", "build_dense", "build_cnn", "train")
 TOGETHER = ("mlp",)  # exercises whose test asks for all measures at once, so that a wrong answer must reach them all
 MOVES = ((4, 0), (-4, 0), (0, 4), (0, -4))
 EDGE_LOVER = "edge-lover/stripes"
@@ -184,6 +186,48 @@ def run_mlp(seed: int) -> Scores:
     return reached
 
 
+def run_mnist(seed: int) -> Scores:
+    """Train the networks of 07_mnist once and judge: what the reference and each wrong answer reach."""
+    os.environ["COURSE_HOLDOUT_SEED"] = str(10_000 + seed)
+    with contextlib.redirect_stdout(io.StringIO()):
+        notebook = _notebook(MNIST, MNIST_CELLS)
+        from coursekit import checks, data, runtime
+
+        mnist = data.load("mnist")
+    prepare, build_dense = notebook["prepare"], notebook["build_dense"]
+    x, y = prepare(mnist.x_train[: notebook["PICTURES"]]), mnist.y_train[: notebook["PICTURES"]]
+    x_val, y_val = prepare(mnist.x_val[:1_000]), mnist.y_val[:1_000]
+    pictures, labels = (part[:2_000] for part in data.holdout("mnist"))  # as many as the test cell takes
+
+    def reached(build: Callable[[], Any], truth: Any, epochs: int) -> float:
+        runtime.seed_everything(seed)
+        model = build()
+        if epochs:
+            notebook["train"](model, x, truth, x_val, y_val, epochs)
+        return float(np.mean(checks.predicted_classes(model, prepare(pictures)) == labels))
+
+    def dense() -> Any:
+        return build_dense([100, 50], "relu")
+
+    epochs, cnn_epochs = notebook["EPOCHS"], notebook["CNN_EPOCHS"]
+    majority = float(np.max(np.bincount(labels)) / len(labels))
+    wrong = np.random.default_rng(seed).permutation(y)
+    # Networks of other layers are no wrong answers here: the test asks for the layers first.
+    return {
+        "dense/mnist": {
+            "reference": reached(dense, y, epochs),
+            "an untrained network": reached(dense, y, 0),
+            "labels in another order": reached(dense, wrong, 1),
+            "always the same": majority,
+        },
+        "cnn/mnist": {
+            "reference": reached(notebook["build_cnn"], y, cnn_epochs),
+            "an untrained network": reached(notebook["build_cnn"], y, 0),
+            "always the same": majority,
+        },
+    }
+
+
 def _notebook(master: Path, grade_ids: Collection[str]) -> dict[str, Any]:
     """Run the cells of a master that make up its reference, and give their names."""
     cells = {cell.metadata.get("nbgrader", {}).get("grade_id"): cell.source for cell in nbformat.read(master, 4).cells}
@@ -213,8 +257,11 @@ def _edge_lover(notebook: Mapping[str, Any], seed: int) -> float:
     return float(np.mean(checks.predicted_classes(model, notebook["standardise"](x)) == y))
 
 
-RUNS: Mapping[str, Callable[[int], Scores]] = {"08_cnn": run, "04_mlp": run_mlp}
+RUNS: Mapping[str, Callable[[int], Scores]] = {"08_cnn": run, "04_mlp": run_mlp, "07_mnist": run_mnist}
 """How one run of an assignment is made, with which seed."""
+
+DATA: Mapping[str, str] = {"07_mnist": "mnist"}
+"""What an assignment is trained on, where that is not litter."""
 
 
 def measure(
@@ -303,7 +350,7 @@ def main() -> int:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     from coursekit import data, runtime
 
-    source, profile = data.source("litter"), runtime.profile()
+    source, profile = data.source(DATA.get(arguments.assignment, "litter")), runtime.profile()
     begin = time.monotonic()
     seeds = range(arguments.first, arguments.first + arguments.seeds)
     one = RUNS[arguments.assignment]
