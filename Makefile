@@ -22,7 +22,7 @@ export TF_CPP_MIN_LOG_LEVEL := 3
 export TF_ENABLE_ONEDNN_OPTS := 0
 
 .DEFAULT_GOAL := help
-.PHONY: help grade test lint bench fuzz release solve lock environment
+.PHONY: help grade test lint bench audit fuzz release solve lock environment
 
 help:  ## List what there is to make
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,6 +45,9 @@ lint: environment  ## Style, format and types alone
 
 bench: environment  ## Compare the time that grading takes with nbgrader's
 	$(BIN)/python -m benchmarks
+
+audit: environment  ## Judge the judges: the answer bank, mutants of the references, steadiness; goes on where it stopped
+	$(BIN)/autograder audit
 
 fuzz: environment  ## Feed damaged notebooks, values and archives to whatever reads them
 	$(BIN)/python -m benchmarks.fuzz
