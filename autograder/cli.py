@@ -408,6 +408,52 @@ def audit_flaky_command(context: typer.Context, names: Names = None, jobs: Jobs 
     _audit(context, names, jobs, ("flaky",), times=times)
 
 
+@audits.command(
+    "calibrate",
+    epilog="Examples: `autograder audit calibrate 08_cnn --seeds 8`, `COURSE_DATA=<folder> autograder audit calibrate "
+    f"--write`. A target that a wrong answer reaches is refused. {_EXIT_CODES}",
+)
+def audit_calibrate_command(
+    context: typer.Context,
+    names: Names = None,
+    jobs: Jobs = None,
+    seeds: Annotated[
+        int, typer.Option(min=3, help="Runs of the reference; wrong answers have a quarter of that.")
+    ] = 20,
+    profile: Annotated[Profile, typer.Option(help="How large trainings are.")] = Profile.CPU,
+    data: Annotated[Source | None, typer.Option(help="Pin where data come from.")] = None,
+    write: Annotated[bool, typer.Option("--write", help="Put the rows into coursekit/targets.toml.")] = False,
+) -> None:
+    """Measure what honest and wrong solutions reach, and give the targets between them."""
+    from autograder.audit.bank import read_bank
+    from autograder.audit.calibration import as_toml, measure, write_targets
+    from autograder.audit.judging import Bench
+    from autograder.grading import Settings
+    from autograder.kernels.process import shared_server
+    from autograder.temporary import sweep
+
+    _leave_at_once_when_interrupted()
+    sweep()
+    course = _course(context)
+    shared_server(course.preload)
+    _require_sandbox()
+    settings = Settings(environment=_environment(profile, data))
+    bench = Bench(course, jobs=jobs or os.cpu_count() or 1)
+    source = "folder" if "COURSE_DATA" in dict(settings.environment) and data is not Source.STANDIN else "stand-in"
+    refused = []
+    for assignment in course.select(names or ()):
+        with _telling() as tell:
+            found = measure(bench, read_bank(course, assignment), settings, seeds, tell)
+        console.print(as_toml([each.entry(source, profile.value) for each in found]), soft_wrap=True)
+        for each in found:
+            for name in each.too_good:
+                errors.print(f"{each.exercise}: REFUSED: '{name}' reaches all that its test could ask", style="red")
+                refused.append(each.exercise)
+        if write:
+            write_targets(course.root / "coursekit" / "targets.toml", found, source=source, profile=profile.value)
+    raise typer.Exit(1 if refused else 0)
+
+
 @audits.command("report", epilog=_EXIT_CODES)
 def audit_report_command(context: typer.Context, names: Names = None, jobs: Jobs = None) -> None:
     """Write the report on answers and mutants: one HTML file. What has been judged before is not judged again."""

@@ -8,6 +8,7 @@ import pytest
 
 from autograder.audit.auditing import Audit, audit_bank, audit_mutants, audit_steadiness
 from autograder.audit.bank import ANSWERS, read_bank
+from autograder.audit.calibration import measure
 from autograder.audit.fairness import Fault
 from autograder.audit.judging import Bench
 from autograder.audit.report import total, write_audit
@@ -82,13 +83,14 @@ def test_an_explained_survivor_does_not_count_and_a_stale_explanation_is_a_probl
         return f"[[equivalent]]\nexercise = 'double'\nline = 'return x << 1'\nbecomes = '{line}'\nwhy = 'so'\n"
 
     one_line = SOLUTION.replace("2 * x", "x << 1")
-    course, bank = bank_of("### BEGIN HIDDEN TESTS\nassert double(0) == 0\n### END HIDDEN TESTS", solution=one_line)
+    lenient = "### BEGIN HIDDEN TESTS\nassert double(1) in (2, 4)\n### END HIDDEN TESTS"
+    course, bank = bank_of(lenient, solution=one_line)
     audit, _ = audited(audit_mutants, course, bank)
     (found,) = audit.exercises.values()
     survivors = [mutant.becomes for mutant in found.survivors]
-    assert "return x >> 1" in survivors
+    assert "return x << 2" in survivors
     course, bank = bank_of(
-        "### BEGIN HIDDEN TESTS\nassert double(0) == 0\n### END HIDDEN TESTS",
+        lenient,
         *map(equivalent, [*survivors, "return x + 1"]),
         solution=one_line,
     )
@@ -183,3 +185,50 @@ def test_limits_are_part_of_what_a_judgement_is_made_from(bank_of):
     _, bank = bank_of(STRONG)
     job = reference_trial(bank, Settings())
     assert job.key != replace(job, limits=Limits(cell_timeout=1)).key != replace(job, round=1).key
+
+
+MEASURED = """_reached = guess()
+### BEGIN HIDDEN TESTS
+if not _reached >= targets["guess/dots"]:
+    raise AssertionError("too low")
+assert _reached > targets["guess-again/dots"]
+### END HIDDEN TESTS"""
+GUESS = """def guess():
+    ### BEGIN SOLUTION
+    return np.float64(0.9) + 0.001 * np.random.rand()
+    ### END SOLUTION"""
+
+
+@pytest.fixture
+def guessing(make_course):
+    """The bank of a course with an exercise that is trained by luck, and with a wrong answer that comes that far."""
+
+    def make(wrong):
+        setup = "import numpy as np\nfrom coursekit import runtime\nfrom coursekit.targets import targets\n"
+        master = Cells.notebook(
+            Cells.text("# A\n\n### Exercise 1: Guess", "title"),
+            Cells.locked(f"{setup}runtime.seed_everything(3)", "setup"),
+            Cells.answer(GUESS, "guess"),
+            Cells.test(MEASURED, "test_guess"),
+        )
+        course = make_course({"01_a/a.ipynb": master})
+        folder = course.root / ANSWERS
+        folder.mkdir(parents=True, exist_ok=True)
+        answer = entry("wrong", f"def guess():\n    return {wrong}", says="low").replace("'double'", "'guess'")
+        (folder / "01_a.toml").write_text(f"{answer}reaches = true\n")
+        return course, read_bank(course, course.assignment("01_a"))
+
+    return make
+
+
+@pytest.mark.parametrize(("wrong", "refused"), [(0.5, ()), (0.9005, ("one",))])
+def test_targets_lie_between_the_honest_runs_and_the_wrong_answers_or_are_refused(guessing, wrong, refused):
+    course, bank = guessing(wrong)
+    found = measure(Bench(course), bank, Settings(), 4, lambda _line: None)
+    assert [each.exercise for each in found] == ["guess/dots", "guess-again/dots"]
+    for each in found:
+        assert len(set(each.honest)) == 4, "each run has a seed of its own"
+        assert all(0.9 <= value <= 0.901 for value in each.honest)
+        assert 0.8 < each.target < min(each.honest)
+        assert each.best_wrong == ("one", wrong)
+        assert each.too_good == refused

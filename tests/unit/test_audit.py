@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from autograder.audit.bank import ANSWERS, LEAST_RIGHT, LEAST_WRONG, TO_COME, read_bank, shortcomings
+from autograder.audit.bounds import lower_bound, safe_target, student_quantile
+from autograder.audit.calibration import Measured, gather, write_targets
 from autograder.audit.extract import dependent_tests, extract
 from autograder.audit.fairness import secrets_in
+from autograder.audit.judging import Judgement
 from autograder.audit.mutation import mutants, screenings
 from autograder.course import CourseError
 from autograder.paper import with_answers
+from autograder.verdict import CellVerdict, Outcome
+from coursekit import checks
+from coursekit.targets import MEASURING, Targets, read_measured, targets
 from tests.conftest import Cells
 
 RIGHT = (
@@ -244,3 +251,82 @@ def test_screened_mutants_end_with_the_reference(long_bank):
     assert answers[-1].source == next(cell.source for cell in long_bank.reference.cells if cell.grade_id == "model")
     assert len({cell.cell_id for cell in cells}) == len(cells)
     assert next(cell.answers for cell in cells if cell.grade_id.startswith("test_model#")) == ("model#0",)
+
+
+def test_a_bar_that_measures_lets_all_pass_and_tells_what_came(monkeypatch, capsys):
+    monkeypatch.setenv(MEASURING, "1")
+    bar = targets["cnn/litter"]
+    assert bar <= 0.25
+    assert 0.25 >= bar  # noqa: SIM300 - which side it stands on is the question
+    assert not bar > 0.125
+    assert bar <= np.float64(0.75) <= 1.0
+    assert not np.float64(0.5) < bar
+    checks.between(0.625, targets["cnn-recall/litter"], 1.0)
+    said = capsys.readouterr().out
+    assert read_measured(said) == {"cnn/litter": 0.125, "cnn-recall/litter": 0.625}
+    assert said.count("cnn/litter") == 5
+
+
+def test_a_run_without_the_variable_gets_a_plain_number():
+    assert type(targets["cnn/litter"]) is float
+
+
+def judgement(*reached, passed=True):
+    outcome = Outcome.PASSED if passed else Outcome.FAILED
+    text = "\n".join(f'measured for the table of targets: ["{name}/dots", {value}]' for name, value in reached)
+    return Judgement({"t": CellVerdict("t", 1.0, 1.0, outcome)}, 0.1, {"t": f"hello\n{text}\n"})
+
+
+HONEST = [judgement(("a", 0.9 + n / 1000), ("b", 0.8)) for n in range(5)]
+
+
+@pytest.mark.parametrize(
+    ("runs", "too_good"),
+    [
+        ([judgement(("a", 0.95), ("b", 0.1))], ()),
+        ([judgement(("a", 0.95), ("b", 0.1)), judgement(("a", 0.1), ("b", 0.95))], ()),
+        ([judgement(("a", 0.95), ("b", 0.95))], ("wrong",)),
+        ([judgement(("a", 0.95), ("b", 0.95), passed=False)], ()),
+        ([judgement(("a", 0.95))], ()),
+    ],
+)
+def test_a_wrong_answer_is_too_good_when_one_run_reaches_all_that_is_asked_together(runs, too_good):
+    found = list(gather(HONEST, {"wrong": runs}))
+    assert [each.exercise for each in found] == ["a/dots", "b/dots"]
+    assert {each.too_good for each in found} == {too_good}
+    assert found[0].best_wrong == ("wrong", 0.95)
+
+
+def test_what_was_measured_replaces_the_rows_of_its_source_and_profile_alone(tmp_path):
+    table = tmp_path / "targets.toml"
+    row = '[[target]]\nexercise = "{}"\nsource = "{}"\nprofile = "cpu"\nn = 3\nmean = 0.5\nsd = 0.1\ntarget = 0.2\n'
+    rows = [("a/dots", "stand-in"), ("a/dots", "folder"), ("c/dots", "stand-in"), ("b/dots", "stand-in")]
+    table.write_text("# A head.\n\n" + "\n".join(row.format(*each) for each in rows))
+    good = Measured("a/dots", (0.9, 0.91, 0.92), 0.7, {"guessing": 0.5, "nothing": 0.1})
+    bad = Measured("b/dots", (0.9, 0.91, 0.92), 0.7, {"guessing": 0.8}, ("guessing",))
+    assert write_targets(table, [good, bad], source="stand-in", profile="cpu") == ["b/dots"]
+    text = table.read_text()
+    assert text.startswith("# A head.\n\n[[target]]")
+    look_up = Targets(table, source=lambda _: "stand-in", profile=lambda: "cpu")
+    assert dict(look_up) == {"a/dots": 0.7, "c/dots": 0.2}
+    assert Targets(table, source=lambda _: "folder", profile=lambda: "cpu")["a/dots"] == 0.2
+    assert 'wrong = 0.5\nwrong_answer = "guessing"' in text
+    assert "worst = 0.9\n" in text
+
+
+@pytest.mark.parametrize(("p", "freedom", "value"), [(0.975, 10, 2.228), (0.999, 19, 3.579), (0.9995, 120, 3.373)])
+def test_the_quantile_of_student_is_that_of_the_tables(p, freedom, value):
+    assert student_quantile(p, freedom) == pytest.approx(value, abs=0.001)
+
+
+def test_of_a_hundred_honest_runs_about_one_falls_below_a_bound_for_one_in_a_hundred():
+    rng = np.random.default_rng(5)
+    runs = rng.normal(size=(20_000, 20))
+    bounds = runs.mean(axis=1) - student_quantile(0.99, 19) * runs.std(axis=1, ddof=1) * np.sqrt(1 + 1 / 20)
+    assert lower_bound(list(runs[0]), 0.01) == pytest.approx(bounds[0])
+    assert 0.007 < np.mean(rng.normal(size=20_000) < bounds) < 0.013
+
+
+def test_a_target_lies_below_the_worst_run_too():
+    runs = [0.9] * 30 + [0.5]
+    assert safe_target(runs) < 0.5 - np.std(runs)
