@@ -377,7 +377,12 @@ def doctor() -> None:
 
 
 Jobs = Annotated[int | None, typer.Option(min=1, help="Papers at the same time; else one for each core.")]
-Times = Annotated[int, typer.Option(min=2, help="How often a reference is judged; a right answer a tenth of that.")]
+Times = Annotated[
+    int | None,
+    typer.Option(
+        min=2, help="How often a reference is judged, a right answer a tenth of that; else 100 or, if dear, 10."
+    ),
+]
 _EXIT_CODES = "Exit code 0: nothing is to be mended; 1: something is, and each is named; 2: wrong usage."
 
 
@@ -387,7 +392,7 @@ _EXIT_CODES = "Exit code 0: nothing is to be mended; 1: something is, and each i
 )
 def _audit_all(context: typer.Context) -> None:
     if context.invoked_subcommand is None:
-        _audit(context, None, None, ("bank", "mutants", "flaky"), times=10)
+        _audit(context, None, None, ("bank", "mutants", "targets", "flaky"))
 
 
 @audits.command("bank", epilog=_EXIT_CODES)
@@ -403,7 +408,7 @@ def audit_mutants_command(context: typer.Context, names: Names = None, jobs: Job
 
 
 @audits.command("flaky", epilog=_EXIT_CODES)
-def audit_flaky_command(context: typer.Context, names: Names = None, jobs: Jobs = None, times: Times = 10) -> None:
+def audit_flaky_command(context: typer.Context, names: Names = None, jobs: Jobs = None, times: Times = None) -> None:
     """Judge references and right answers many times: no score may change."""
     _audit(context, names, jobs, ("flaky",), times=times)
 
@@ -439,7 +444,7 @@ def audit_calibrate_command(
     _require_sandbox()
     settings = Settings(environment=_environment(profile, data))
     bench = Bench(course, jobs=jobs or os.cpu_count() or 1)
-    source = "folder" if "COURSE_DATA" in dict(settings.environment) and data is not Source.STANDIN else "stand-in"
+    source, _ = _kind(settings)
     refused = []
     for assignment in course.select(names or ()):
         with _telling() as tell:
@@ -461,7 +466,12 @@ def audit_report_command(context: typer.Context, names: Names = None, jobs: Jobs
 
 
 def _audit(
-    context: typer.Context, names: list[str] | None, jobs: int | None, parts: tuple[str, ...], *, times: int = 0
+    context: typer.Context,
+    names: list[str] | None,
+    jobs: int | None,
+    parts: tuple[str, ...],
+    *,
+    times: int | None = None,
 ) -> None:
     from autograder.audit import auditing
     from autograder.audit.bank import read_bank, shortcomings
@@ -482,6 +492,8 @@ def _audit(
         examiner_environment=(("COURSE_HOLDOUT_SEED", str(course.holdout_seed)),),
     )
     bench = Bench(course, jobs=jobs or os.cpu_count() or 1)
+    table = course.root / "coursekit" / "targets.toml"
+    rows = target_rows(table) if table.is_file() else []
     found = auditing.Audit()
     with _telling() as tell:
         if "bank" in parts:
@@ -489,6 +501,11 @@ def _audit(
             auditing.audit_bank(found, bench, banks, settings, tell)
         if "mutants" in parts:
             auditing.audit_mutants(found, bench, banks, settings, tell)
+        if "targets" in parts:
+            asked = {
+                row["exercise"]: row["target"] for row in rows if (row["source"], row["profile"]) == _kind(settings)
+            }
+            auditing.audit_targets(found, bench, banks, settings, asked, tell)
         if "flaky" in parts:
             auditing.audit_steadiness(found, bench, banks, settings, times, tell)
     for entry in found.exercises.values():
@@ -506,10 +523,15 @@ def _audit(
         f"{figures['explained']} explained, {figures['survivors']} survived.",
         soft_wrap=True,
     )
-    table = course.root / "coursekit" / "targets.toml"
-    rows = target_rows(table) if table.is_file() else []
     console.print(f"Report: {write_audit(course, found, targets=rows)}", soft_wrap=True)
     raise typer.Exit(0 if found.is_clean else 1)
+
+
+def _kind(settings: Any) -> tuple[str, str]:
+    """Give data source and profile of a run, as the table of targets calls them."""
+    given = dict(settings.environment)
+    is_drawn = given.get("COURSE_DATA_SOURCE") == "standin" or "COURSE_DATA" not in given
+    return "stand-in" if is_drawn else "folder", given["COURSE_PROFILE"]
 
 
 @contextlib.contextmanager

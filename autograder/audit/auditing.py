@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from autograder.audit.bank import Bank, Exercise
-from autograder.audit.fairness import Fault, Finding, Trial, findings, own_tests, reference_trial, trials, unsteady
+from autograder.audit.calibration import measure
+from autograder.audit.fairness import Fault, Finding, Trial, findings, reference_trial, trials, unsteady
 from autograder.audit.judging import Bench, Job, Judgement
 from autograder.audit.mutation import Attack, Mutant, attacks, limited, reference_job, screenings, stale
 from autograder.grading import Settings
 
 Tell = Callable[[str], None]
+CHEAP_TIMES, DEAR_TIMES, CHEAP_SECONDS = 100, 10, 10.0
+"""How often a reference is judged to see whether its scores are steady, and what counts as cheap."""
 RIGHT_ANSWERS_SHARE = 10
 """A right answer is judged that many times less often than a reference when the scores' steadiness is looked at."""
 
@@ -160,24 +163,68 @@ def audit_mutants(audit: Audit, bench: Bench, banks: Sequence[Bank], settings: S
 
 
 def audit_steadiness(
-    audit: Audit, bench: Bench, banks: Sequence[Bank], settings: Settings, times: int, tell: Tell
+    audit: Audit, bench: Bench, banks: Sequence[Bank], settings: Settings, times: int | None, tell: Tell
 ) -> None:
-    """Judge references many times and right answers some times: no score may change."""
-    planned: list[tuple[Bank, str, tuple[str, ...], list[Job]]] = []
+    """
+    Judge references many times and right answers some times: no score may change.
+
+    Parameters
+    ----------
+    times : int, optional
+        How often a reference is judged; else a hundred times where it takes seconds, and ten times where it takes long.
+    """
+    first = _judge(bench, [reference_trial(bank, settings) for bank in banks], tell)
+    planned: list[tuple[Bank, str, list[Job]]] = []
     for bank in banks:
         job = reference_trial(bank, settings)
-        planned.append((bank, "the reference", own_tests(bank), _rounds(job, times)))
-        some = max(2, times // RIGHT_ANSWERS_SHARE)
+        often = times or (CHEAP_TIMES if first[job.key].seconds < CHEAP_SECONDS else DEAR_TIMES)
+        planned.append((bank, "the reference", _rounds(job, often)))
+        some = max(2, often // RIGHT_ANSWERS_SHARE)
         planned += [
-            (bank, f"{trial.answer.exercise}: {trial.answer.name}", trial.tests, _rounds(trial.job, some))
+            (bank, f"{trial.answer.exercise}: {trial.answer.name}", _rounds(trial.job, some))
             for trial in trials(bank, settings)
             if trial.answer.is_right
         ]
     judged = _judge(bench, [job for *_, jobs in planned for job in jobs], tell)
-    for bank, name, _tests, jobs in planned:
+    for bank, name, jobs in planned:
         for test, scores in unsteady([judged[job.key] for job in jobs]).items():
             found = ", ".join(f"{score:g} ({scores.count(score)} times)" for score in sorted(set(scores)))
             audit.problems.append(f"{bank.assignment.name}, {name}: the score of {test} changes: {found}.")
+
+
+def audit_targets(
+    audit: Audit,
+    bench: Bench,
+    banks: Sequence[Bank],
+    settings: Settings,
+    asked: Mapping[str, float],
+    tell: Tell,
+    *,
+    seeds: int = 8,
+) -> None:
+    """
+    Hold a table of targets against a few runs: honest ones must reach it and wrong answers must not.
+
+    Parameters
+    ----------
+    asked : mapping of str to float
+        What the table asks, by exercise, for the data and the profile of the settings.
+    """
+    for bank in banks:
+        for each in measure(bench, bank, settings, seeds, tell, asked):
+            target = asked.get(each.exercise)
+            if target is None:
+                continue
+            where = f"{bank.assignment.name}, target {each.exercise}"
+            missed = [value for value in each.honest if value < target]
+            if missed:
+                audit.problems.append(
+                    f"{where}: {target:.3f} is asked, but {len(missed)} of {len(each.honest)} honest runs reach less, "
+                    f"{min(missed):.3f} at worst. Measure it again: autograder audit calibrate --write."
+                )
+            audit.problems += [
+                f"{where}: there is no gap: '{name}' reaches all that is asked." for name in each.too_good
+            ]
 
 
 def _rounds(job: Job, times: int) -> list[Job]:

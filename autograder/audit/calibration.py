@@ -107,7 +107,14 @@ class Measured:
         return facts
 
 
-def measure(bench: Bench, bank: Bank, settings: Settings, seeds: int, tell: Callable[[str], None]) -> list[Measured]:
+def measure(
+    bench: Bench,
+    bank: Bank,
+    settings: Settings,
+    seeds: int,
+    tell: Callable[[str], None],
+    asked: Mapping[str, float] | None = None,
+) -> list[Measured]:
     """
     Measure the targets of an assignment.
 
@@ -123,6 +130,8 @@ def measure(bench: Bench, bank: Bank, settings: Settings, seeds: int, tell: Call
         How many runs of the reference, at least three.
     tell : callable
         Is told in a line of each run.
+    asked : mapping of str to float, optional
+        Targets that the wrong answers are held against; else those that follow from the runs.
     """
 
     def told(job: Job, judgement: Judgement) -> None:
@@ -141,6 +150,7 @@ def measure(bench: Bench, bank: Bank, settings: Settings, seeds: int, tell: Call
         gather(
             [judged[job.key] for job in honest],
             {name: [judged[job.key] for job in jobs] for name, jobs in wrong.items()},
+            asked,
         )
     )
 
@@ -155,7 +165,11 @@ def tests_with_targets(paper: Paper) -> tuple[str, ...]:
     )
 
 
-def gather(honest: Sequence[Judgement], wrong: Mapping[str, Sequence[Judgement]]) -> Iterator[Measured]:
+def gather(
+    honest: Sequence[Judgement],
+    wrong: Mapping[str, Sequence[Judgement]],
+    asked: Mapping[str, float] | None = None,
+) -> Iterator[Measured]:
     """Gather what was reached, by target; those that a test asks for together are taken together."""
     places = {exercise: test for test, text in honest[0].outputs.items() for exercise in read_measured(text)}
     together = {test: [each for each in places if places[each] == test] for test in places.values()}
@@ -164,16 +178,17 @@ def gather(honest: Sequence[Judgement], wrong: Mapping[str, Sequence[Judgement]]
             exercise: tuple(read_measured(run.outputs.get(test, "")).get(exercise, 0.0) for run in honest)
             for exercise in exercises
         }
-        asked = {each: safe_target(values[each], FAILURE_RATE / len(exercises)) for each in exercises}
+        safe = {each: safe_target(values[each], FAILURE_RATE / len(exercises)) for each in exercises}
+        bars = safe if asked is None else {each: asked[each] for each in exercises if each in asked}
         reached = {name: [_reached(run, test) for run in runs] for name, runs in wrong.items()}
-        too_good = tuple(name for name, runs in reached.items() if any(_reaches_all(each, asked) for each in runs))
+        too_good = tuple(name for name, runs in reached.items() if any(_reaches_all(each, bars) for each in runs))
         for exercise in exercises:
             best = {
                 name: max(each[exercise] for each in runs if exercise in each)
                 for name, runs in reached.items()
                 if any(exercise in each for each in runs)
             }
-            yield Measured(exercise, values[exercise], asked[exercise], best, too_good)
+            yield Measured(exercise, values[exercise], safe[exercise], best, too_good)
 
 
 def write_targets(

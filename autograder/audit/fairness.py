@@ -15,7 +15,7 @@ from autograder.audit.judging import Job, Judgement
 from autograder.build import release_notebook
 from autograder.grading import Settings
 from autograder.notebook import notebook_text
-from autograder.paper import Role, with_answers
+from autograder.paper import with_answers
 from autograder.verdict import Outcome
 
 _SOLUTION = re.compile(r"### BEGIN SOLUTION\n(.*?)### END SOLUTION", re.DOTALL)
@@ -184,11 +184,6 @@ def reference_trial(bank: Bank, settings: Settings) -> Job:
     """Give the job that judges the whole reference."""
     name = f"{bank.assignment.name}: the reference"
     return Job(name, bank.notebook, bank.reference, settings.limits_of(bank.assignment), settings)
-
-
-def own_tests(bank: Bank) -> tuple[str, ...]:
-    """Give all tests of an assignment."""
-    return tuple(cell.grade_id for cell in bank.reference.cells if cell.role is Role.TEST)
 
 
 def unsteady(judgements: Sequence[Judgement]) -> Mapping[str, list[float]]:

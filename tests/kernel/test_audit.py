@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from autograder.audit.auditing import Audit, audit_bank, audit_mutants, audit_steadiness
+from autograder.audit.auditing import Audit, audit_bank, audit_mutants, audit_steadiness, audit_targets
 from autograder.audit.bank import ANSWERS, read_bank
 from autograder.audit.calibration import measure
 from autograder.audit.fairness import Fault
@@ -232,3 +232,24 @@ def test_targets_lie_between_the_honest_runs_and_the_wrong_answers_or_are_refuse
         assert 0.8 < each.target < min(each.honest)
         assert each.best_wrong == ("one", wrong)
         assert each.too_good == refused
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        ({"guess/dots": 0.8, "guess-again/dots": 0.8}, []),
+        (
+            {"guess/dots": 0.95, "guess-again/dots": 0.8},
+            ["guess/dots: 0.950 is asked, but 3 of 3 honest runs reach less"],
+        ),
+        ({"guess/dots": 0.4}, ["guess/dots: there is no gap: 'one' reaches all that is asked"]),
+        ({"guess/dots": 0.4, "guess-again/dots": 0.8}, []),
+        ({}, []),
+    ],
+)
+def test_a_table_that_asks_too_much_or_too_little_is_a_problem(guessing, asked, words):
+    course, bank = guessing(0.5)
+    audit = Audit()
+    audit_targets(audit, Bench(course), [bank], Settings(), asked, lambda _line: None, seeds=3)
+    assert len(audit.problems) == len(words)
+    assert all(word in said for word, said in zip(words, audit.problems, strict=True))
