@@ -11,7 +11,7 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -153,7 +153,9 @@ class Bench:
 
 
 def _judgement(verdict: Verdict) -> Judgement:
-    return Judgement({cell.grade_id: cell for cell in verdict.cells}, verdict.seconds, _printed(verdict))
+    # As it is kept, so that one which is found again is the same.
+    cells = {cell.grade_id: replace(cell, seconds=round(cell.seconds, 3)) for cell in verdict.cells}
+    return Judgement(cells, round(verdict.seconds, 3), _printed(verdict))
 
 
 def _printed(verdict: Verdict) -> dict[str, str]:
@@ -176,12 +178,12 @@ def _line(key: str, judgement: Judgement) -> str:
             cell.max_score,
             cell.outcome.value,
             cell.message,
-            round(cell.seconds, 3),
+            cell.seconds,
             cell.staff_note,
         )
         for cell in judgement.cells.values()
     ]
-    content = {"key": key, "cells": cells, "seconds": round(judgement.seconds, 3), "outputs": dict(judgement.outputs)}
+    content = {"key": key, "cells": cells, "seconds": judgement.seconds, "outputs": dict(judgement.outputs)}
     return json.dumps(content, ensure_ascii=False) + "\n"
 
 
