@@ -134,7 +134,7 @@ def secrets_in(bank: Bank, answer: Answer, message: str) -> Iterator[str]:
     """
     tests = bank.exercise(answer.exercise).tests
     for line in dict.fromkeys(_secret_lines(bank, answer.exercise, tests)):
-        if line in message:
+        if line in message and line not in answer.code:
             yield line
     known = _numbers_in(_released(bank)) | _numbers_in(answer.code)
     for number in sorted(_answer_numbers(bank, answer.exercise) - known):
