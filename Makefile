@@ -38,9 +38,6 @@ grade: environment  ## Mark the sample class from scratch and write its report
 test: lint  ## Style, types and all tests: what CI runs
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(wildcard $(TESTS))
 
-audit: environment  ## The long tests, which `make test` leaves out
-	$(BIN)/python -m pytest --long -m long $(wildcard $(TESTS))
-
 lint: environment  ## Style, format and types alone
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
@@ -48,6 +45,11 @@ lint: environment  ## Style, format and types alone
 
 bench: environment  ## Compare the time that grading takes with nbgrader's
 	$(BIN)/python -m benchmarks
+
+audit: environment  ## Judge the judges: the answer bank, mutants of the references, steadiness; goes on where it stopped
+	$(BIN)/autograder audit
+	@# The tests that `make test` leaves out.
+	$(BIN)/python -m pytest --long -m long $(wildcard $(TESTS))
 
 fuzz: environment  ## Feed damaged notebooks, values and archives to whatever reads them
 	$(BIN)/python -m benchmarks.fuzz

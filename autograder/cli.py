@@ -89,6 +89,14 @@ Names = Annotated[
 ]
 
 
+audits = typer.Typer(
+    help="Judge the judges: right and wrong answers, mutants of the references, targets, steadiness.",
+    invoke_without_command=True,
+    rich_markup_mode="markdown",
+)
+app.add_typer(audits, name="audit")
+
+
 @app.callback()
 def _course_option(
     context: typer.Context,
@@ -366,6 +374,174 @@ def doctor() -> None:
         table.add_row(report.name, works, " ".join(filter(None, [told, report.remedy])))
     console.print(table)
     raise typer.Exit(0 if all(report.works for report in reports) else 1)
+
+
+Jobs = Annotated[int | None, typer.Option(min=1, help="Papers at the same time; else one for each core.")]
+Times = Annotated[
+    int | None,
+    typer.Option(
+        min=2, help="How often a reference is judged, a right answer a tenth of that; else 100 or, if dear, 10."
+    ),
+]
+_EXIT_CODES = "Exit code 0: nothing is to be mended; 1: something is, and each is named; 2: wrong usage."
+
+
+@audits.callback(
+    epilog="Examples: `autograder audit`, `autograder audit bank 02_sigmoid_neuron --jobs 2`. A second call goes on "
+    f"where the first one stopped. {_EXIT_CODES}"
+)
+def _audit_all(context: typer.Context) -> None:
+    if context.invoked_subcommand is None:
+        _audit(context, None, None, ("bank", "mutants", "targets", "flaky"))
+
+
+@audits.command("bank", epilog=_EXIT_CODES)
+def audit_bank_command(context: typer.Context, names: Names = None, jobs: Jobs = None) -> None:
+    """Judge the right and wrong answers in `tests/answers/`, and read the messages."""
+    _audit(context, names, jobs, ("bank",))
+
+
+@audits.command("mutants", epilog=_EXIT_CODES)
+def audit_mutants_command(context: typer.Context, names: Names = None, jobs: Jobs = None) -> None:
+    """Judge the references with one mistake each: the tests must find it."""
+    _audit(context, names, jobs, ("mutants",))
+
+
+@audits.command("flaky", epilog=_EXIT_CODES)
+def audit_flaky_command(context: typer.Context, names: Names = None, jobs: Jobs = None, times: Times = None) -> None:
+    """Judge references and right answers many times: no score may change."""
+    _audit(context, names, jobs, ("flaky",), times=times)
+
+
+@audits.command(
+    "calibrate",
+    epilog="Examples: `autograder audit calibrate 08_cnn --seeds 8`, `COURSE_DATA=<folder> autograder audit calibrate "
+    f"--write`. A target that a wrong answer reaches is refused. {_EXIT_CODES}",
+)
+def audit_calibrate_command(
+    context: typer.Context,
+    names: Names = None,
+    jobs: Jobs = None,
+    seeds: Annotated[
+        int, typer.Option(min=3, help="Runs of the reference; wrong answers have a quarter of that.")
+    ] = 20,
+    profile: Annotated[Profile, typer.Option(help="How large trainings are.")] = Profile.CPU,
+    data: Annotated[Source | None, typer.Option(help="Pin where data come from.")] = None,
+    write: Annotated[bool, typer.Option("--write", help="Put the rows into coursekit/targets.toml.")] = False,
+) -> None:
+    """Measure what honest and wrong solutions reach, and give the targets between them."""
+    from autograder.audit.bank import read_bank
+    from autograder.audit.calibration import as_toml, measure, write_targets
+    from autograder.audit.judging import Bench
+    from autograder.grading import Settings
+    from autograder.kernels.process import shared_server
+    from autograder.temporary import sweep
+
+    _leave_at_once_when_interrupted()
+    sweep()
+    course = _course(context)
+    shared_server(course.preload)
+    _require_sandbox()
+    settings = Settings(environment=_environment(profile, data))
+    bench = Bench(course, jobs=jobs or os.cpu_count() or 1)
+    source, _ = _kind(settings)
+    refused = []
+    for assignment in course.select(names or ()):
+        with _telling() as tell:
+            found = measure(bench, read_bank(course, assignment), settings, seeds, tell)
+        console.print(as_toml([each.entry(source, profile.value) for each in found]), soft_wrap=True)
+        for each in found:
+            for name in each.too_good:
+                errors.print(f"{each.exercise}: REFUSED: '{name}' reaches all that its test could ask", style="red")
+                refused.append(each.exercise)
+        if write:
+            write_targets(course.root / "coursekit" / "targets.toml", found, source=source, profile=profile.value)
+    raise typer.Exit(1 if refused else 0)
+
+
+@audits.command("report", epilog=_EXIT_CODES)
+def audit_report_command(context: typer.Context, names: Names = None, jobs: Jobs = None) -> None:
+    """Write the report on answers and mutants: one HTML file. What has been judged before is not judged again."""
+    _audit(context, names, jobs, ("bank", "mutants"))
+
+
+def _audit(
+    context: typer.Context,
+    names: list[str] | None,
+    jobs: int | None,
+    parts: tuple[str, ...],
+    *,
+    times: int | None = None,
+) -> None:
+    from autograder.audit import auditing
+    from autograder.audit.bank import read_bank, shortcomings
+    from autograder.audit.judging import Bench
+    from autograder.audit.report import target_rows, total, write_audit
+    from autograder.grading import Settings
+    from autograder.kernels.process import shared_server
+    from autograder.temporary import sweep
+
+    _leave_at_once_when_interrupted()
+    sweep()
+    course = _course(context)
+    shared_server(course.preload)
+    _require_sandbox()
+    banks = [read_bank(course, assignment) for assignment in course.select(names or ())]
+    settings = Settings(
+        environment=_environment(Profile.CPU, None),
+        examiner_environment=(("COURSE_HOLDOUT_SEED", str(course.holdout_seed)),),
+    )
+    bench = Bench(course, jobs=jobs or os.cpu_count() or 1)
+    table = course.root / "coursekit" / "targets.toml"
+    rows = target_rows(table) if table.is_file() else []
+    found = auditing.Audit()
+    with _telling() as tell:
+        if "bank" in parts:
+            found.problems += shortcomings(course, banks)
+            auditing.audit_bank(found, bench, banks, settings, tell)
+        if "mutants" in parts:
+            auditing.audit_mutants(found, bench, banks, settings, tell)
+        if "targets" in parts:
+            asked = {
+                row["exercise"]: row["target"] for row in rows if (row["source"], row["profile"]) == _kind(settings)
+            }
+            auditing.audit_targets(found, bench, banks, settings, asked, tell)
+        if "flaky" in parts:
+            auditing.audit_steadiness(found, bench, banks, settings, times, tell)
+    for entry in found.exercises.values():
+        for finding in entry.findings:
+            console.print(str(finding), style="red", soft_wrap=True)
+        for mutant in entry.survivors:
+            console.print(f"{entry.assignment} {entry.exercise.grade_id}: a mutant that the tests accept", style="red")
+            console.print(mutant.diff, soft_wrap=True)
+    for problem in found.problems:
+        console.print(problem, style="red", soft_wrap=True)
+    figures = total(found)
+    console.print(
+        f"{figures['answers']} answers: {figures['accepts']} false accepts, {figures['refuses']} false rejects, "
+        f"{figures['messages']} messages to be mended. {figures['mutants']} mutants: {figures['killed']} killed, "
+        f"{figures['explained']} explained, {figures['survivors']} survived.",
+        soft_wrap=True,
+    )
+    console.print(f"Report: {write_audit(course, found, targets=rows)}", soft_wrap=True)
+    raise typer.Exit(0 if found.is_clean else 1)
+
+
+def _kind(settings: Any) -> tuple[str, str]:
+    """Give data source and profile of a run, as the table of targets calls them."""
+    given = dict(settings.environment)
+    is_drawn = given.get("COURSE_DATA_SOURCE") == "standin" or "COURSE_DATA" not in given
+    return "stand-in" if is_drawn else "folder", given["COURSE_PROFILE"]
+
+
+@contextlib.contextmanager
+def _telling() -> Iterator[Any]:
+    """Show what goes on: in one line on a terminal, in many elsewhere."""
+    if not console.is_terminal:
+        yield lambda line: print(line, flush=True)
+        return
+    with console.status("starting") as status:
+        yield lambda line: status.update(escape(line))
 
 
 def _show_collected(summary: Any) -> None:

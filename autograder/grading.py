@@ -23,7 +23,7 @@ from pathlib import Path
 from nbformat import NotebookNode
 
 from autograder.build import read_master, supporting_files, write_file
-from autograder.course import Assignment, Course, Limits
+from autograder.course import Assignment, Course, Limits, NotebookSource
 from autograder.datafolder import DataFolder, without_holdout
 from autograder.errors import AutograderError
 from autograder.gradebook import Gradebook, GradebookError, open_gradebook, submission_time
@@ -133,7 +133,7 @@ def grade(
     running: dict[Future[Verdict], tuple[Submission, str]] = {}
     with (
         open_gradebook(course, warn=warn) as gradebook,
-        _data_folder(settings) as data,
+        data_folder(settings) as data,
         _cancelling(running),
     ):
         gradebook.sync(assignments)
@@ -152,8 +152,8 @@ def grade(
                 verdicts[submission] = _keep(course, gradebook, submission, paper, fingerprint)
                 tell(Step.GRADED, paper)
             else:
-                conditions = _conditions(course, submission, paper, settings, data)
-                future = executor.submit(conduct_twice, paper, settings.limits_of(submission.assignment), conditions)
+                under = conditions(course, submission.notebook, paper, settings, data)
+                future = executor.submit(conduct_twice, paper, settings.limits_of(submission.assignment), under)
                 running[future] = (submission, fingerprint)
         for future in as_completed(running):
             submission, fingerprint = running[future]
@@ -298,9 +298,10 @@ def _remove(path: Path) -> None:
         raise GradingError(f"{path} could not be removed: {error.strerror}. Remove it, then grade again.") from error
 
 
-def _conditions(
-    course: Course, submission: Submission, paper: Paper, settings: Settings, data: DataFolder | None
+def conditions(
+    course: Course, notebook: NotebookSource, paper: Paper, settings: Settings, data: DataFolder | None
 ) -> Conditions:
+    """Give the conditions under which a paper of a notebook is run; `data` is what :func:`data_folder` gave."""
     draws = settings.pictures or any(cell.role is Role.MANUAL for cell in paper.cells)
     threads = str(settings.threads)
     names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
@@ -312,7 +313,7 @@ def _conditions(
         },
         candidate_environment={"COURSE_DATA": data.path} if data else {},
         examiner_environment=dict(settings.examiner_environment),
-        files=str(submission.notebook.path.parent),
+        files=str(notebook.path.parent),
         readable=_python(course.root) if settings.sandbox else None,
         candidate_readable=data.readable if data else (),
         examiner_readable=(dict(settings.environment)["COURSE_DATA"],) if data else (),
@@ -320,7 +321,7 @@ def _conditions(
 
 
 @contextmanager
-def _data_folder(settings: Settings) -> Iterator[DataFolder | None]:
+def data_folder(settings: Settings) -> Iterator[DataFolder | None]:
     """Make the candidates' own data folder, where there is a data folder at all."""
     folder = Path(dict(settings.environment).get("COURSE_DATA", ""))
     if not folder.is_absolute() or not folder.is_dir():

@@ -246,6 +246,15 @@ def build_paper(
     return Paper(student, assignment, notebook, tuple(cells), json.dumps(master.metadata), tuple(remarks))
 
 
+def with_answers(paper: Paper, answers: Mapping[str, str]) -> Paper:
+    """Give a paper in which other sources stand in some answer cells, by grade id; all else is as it was."""
+    cells = tuple(
+        replace(cell, source=answers[cell.grade_id], state=State.ANSWERED) if cell.grade_id in answers else cell
+        for cell in paper.cells
+    )
+    return replace(paper, cells=cells)
+
+
 def blank(master: NotebookNode) -> tuple[PaperCell, ...]:
     """
     Give the instructor's part of a paper: the master's cells that have a grade id, with the release's stubs as answers.

@@ -11,10 +11,10 @@ from __future__ import annotations
 import copy
 import shutil
 import tomllib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from nbformat import NotebookNode
 
@@ -31,6 +31,7 @@ MARK = ".sample-class"
 """File in ``submitted/`` that says: all this may be replaced by the next sample class."""
 
 _BASES = ("reference", "release")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,9 @@ def cases(course: Course, assignment: Assignment) -> tuple[Case, ...]:
         raise CourseError(f"{assignment.name} has several notebooks; a sample class is made for one.")
     master = read_master(notebook.path)
     path = course.root / CASES / f"{assignment.name}.toml"
-    own = _read_cases(path) if path.is_file() else []
+    own: list[Case] = []
+    if path.is_file():
+        own = read_entries(path, "case", Case, needed=("student", "about"), computed=("damage", "status"))
     for case in own:
         _check(case, master, path)
     return (*own, *_general_cases(master))
@@ -191,22 +194,43 @@ def _new_cell(source: str, cell_id: str) -> NotebookNode:
     return new_code_cell(source, id=cell_id)
 
 
-def _read_cases(path: Path) -> list[Case]:
+def read_entries(
+    path: Path, table: str, kind: type[T], *, needed: Iterable[str], computed: Iterable[str] = ()
+) -> list[T]:
+    """
+    Read the ``[[table]]`` entries of a TOML file as values of a dataclass.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    table : str
+        Which entries.
+    kind : type
+        A dataclass; its fields are the keys that an entry may have.
+    needed, computed : iterable of str
+        Keys that an entry must have, and fields that it may not give.
+
+    Raises
+    ------
+    CourseError
+        The file cannot be read, or an entry lacks a key or has an unknown one.
+    """
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise CourseError(f"{path} cannot be read: {error}.") from error
-    allowed = {entry.name for entry in fields(Case)} - {"damage", "status"}
+    allowed = {entry.name for entry in fields(kind)} - set(computed)  # type: ignore[arg-type]
     found = []
-    for number, given in enumerate(content.get("case", []), start=1):
+    for number, given in enumerate(content.get(table, []), start=1):
         unknown = set(given) - allowed
-        if unknown or not {"student", "about"} <= set(given):
+        if unknown or not set(needed) <= set(given):
             raise CourseError(
-                f"{path}: case {number} needs student and about, and may have {', '.join(sorted(allowed))}"
+                f"{path}: {table} {number} needs {' and '.join(needed)}, and may have {', '.join(sorted(allowed))}"
                 + (f"; it has {', '.join(sorted(unknown))}." if unknown else ".")
             )
         values: dict[str, Any] = {key: tuple(item) if isinstance(item, list) else item for key, item in given.items()}
-        found.append(Case(**values))
+        found.append(kind(**values))
     return found
 
 

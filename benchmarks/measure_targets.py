@@ -20,7 +20,6 @@ import argparse
 import contextlib
 import io
 import json
-import math
 import os
 import statistics
 import sys
@@ -36,13 +35,15 @@ from typing import Any
 import nbformat
 import numpy as np
 
+from autograder.audit.bounds import FAILURE_RATE, lower_bound, safe_target
+
 ROOT = Path(__file__).resolve().parents[1]
 CNN, MLP = (ROOT / "source" / name for name in ("08_cnn/cnn.ipynb", "04_mlp/mlp.ipynb"))
 MNIST = ROOT / "source" / "07_mnist/mnist.ipynb"
 TABLE = ROOT / "coursekit" / "targets.toml"
 
 MEASURES = ("", "-recall", "-ranking")  # added to an exercise's name; the first is the accuracy
-FAILURE_RATE = 1e-3 / len(MEASURES)  # a test asks for all of them
+RATE = FAILURE_RATE / len(MEASURES)  # a test asks for all of them
 MOST_JOBS = 2
 # What the notebook does, by grade id: it is run as it stands there, so that the targets are those of its own reference.
 CELLS = ("setup", "prepare", "build_cnn", "build_mlp", "judge", "train", "standardise", "build_edge_lover", "shift")
@@ -50,6 +51,7 @@ MLP_CELLS = ("setup", "standardise", "build_mlp", "train", "class_weights", "my_
 MNIST_CELLS = ("setup", "prepare", "build_dense", "build_cnn", "train")
 TOGETHER = ("mlp",)  # exercises whose test asks for all measures at once, so that a wrong answer must reach them all
 MOVES = ((4, 0), (-4, 0), (0, 4), (0, -4))
+__all__ = ["ROOT", "Row", "as_toml", "entry", "lower_bound", "write"]
 EDGE_LOVER = "edge-lover/stripes"
 EDGE_LOVER_ASKED = 0.95  # as it stands in the notebook: the stripes have one source, so they are not in the table
 
@@ -88,47 +90,13 @@ class Row:
     @property
     def target(self) -> float:
         """What may be asked, rounded down to thousandths."""
-        # The bound is for normal values. Where a few runs do much worse than the rest, they come to its help.
-        least = min(lower_bound(self.honest), min(self.honest) - self.sd)
-        return math.floor(1000 * least) / 1000
+        return safe_target(self.honest, RATE)
 
     @property
     def refusal(self) -> str:
         """Why it may not be asked; empty if it may."""
         too_good = {name: best for name, best in self.wrong.items() if best >= self.target}
         return "; ".join(f"{name} reaches {best:.3f}" for name, best in too_good.items())
-
-
-def lower_bound(values: Sequence[float], rate: float = FAILURE_RATE) -> float:
-    """
-    Give the value that one more run of the same kind falls below at the given rate.
-
-    The prediction bound for normal values, mean - t sd sqrt(1 + 1/n), with Student's quantile t for n - 1 degrees of
-    freedom: with many runs that is the quantile of the normal distribution, with few it lies lower.
-    """
-    n = len(values)
-    quantile = student_quantile(1 - rate, n - 1)
-    return statistics.fmean(values) - quantile * statistics.stdev(values) * math.sqrt(1 + 1 / n)
-
-
-def student_quantile(p: float, freedom: int) -> float:
-    """Give the quantile of Student's t distribution for 0.5 < p < 1, by bisection of its integral."""
-    scale = math.exp(math.lgamma((freedom + 1) / 2) - math.lgamma(freedom / 2)) / math.sqrt(freedom)
-
-    def integral(t: float, steps: int = 2000) -> float:
-        # With x = sqrt(freedom) tan(angle) the density becomes a power of the cosine, smooth on a bounded interval.
-        angles = np.linspace(0, math.atan(t / math.sqrt(freedom)), steps + 1)
-        heights = np.cos(angles) ** (freedom - 1)
-        area = np.sum((heights[1:] + heights[:-1]) / 2) * (angles[1] - angles[0])
-        return float(0.5 + scale / math.sqrt(math.pi) * math.sqrt(freedom) * area)
-
-    low, high = 0.0, 1.0
-    while integral(high) < p:
-        high *= 2
-    for _ in range(60):
-        middle = (low + high) / 2
-        low, high = (middle, high) if integral(middle) < p else (low, middle)
-    return (low + high) / 2
 
 
 def run(seed: int) -> Scores:

@@ -14,10 +14,13 @@ from typing import Literal, TypeVar
 
 import numpy as np
 
-__all__ = ["Profile", "budget", "profile", "seed_everything"]
+__all__ = ["SEED_OFFSET", "Profile", "budget", "profile", "seed_everything"]
 
 Profile = Literal["cpu", "gpu"]
 T = TypeVar("T")
+
+SEED_OFFSET = "COURSE_SEED_OFFSET"
+"""Variable with a number that is added to every seed: the same notebook, with other random numbers."""
 
 _VARIABLE = "COURSE_PROFILE"
 _PROFILES: tuple[Profile, ...] = ("cpu", "gpu")
@@ -43,6 +46,7 @@ def seed_everything(seed: int = 1) -> None:
     """
     if type(seed) is not int or not 0 <= seed <= _LARGEST_SEED:
         raise ValueError(f"The seed must be a whole number from 0 to {_LARGEST_SEED:,}, not {seed!r}.")
+    seed = (seed + int(os.environ.get(SEED_OFFSET, "0"))) % (_LARGEST_SEED + 1)
     random.seed(seed)
     np.random.seed(seed)
     keras = sys.modules.get("keras")

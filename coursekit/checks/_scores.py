@@ -223,7 +223,8 @@ _NOTHING_LEARNED = (
 
 
 def _truth(y: object, at_least: float) -> Labels:
-    if not 0 <= at_least <= 1:
+    # Of a plain number: a bar that measures takes every comparison for the one that counts.
+    if not 0 <= float(at_least) <= 1:
         raise ValueError(f"at_least is a share from 0 to 1, not {at_least!r}.")
     numeric = read_numeric(y)
     if numeric is None or numeric.array.ndim != 1 or numeric.array.dtype.kind not in "iu" or not numeric.array.size:

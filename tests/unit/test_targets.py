@@ -76,7 +76,7 @@ def test_a_missing_target_says_which_and_how_to_measure_it(look_up: Callable[...
     said = str(caught.value)
     assert "no target for 'cnn/litter' with data source 'folder' and profile 'gpu'" in said
     assert "COURSE_PROFILE=gpu" in said
-    assert "benchmarks.measure_targets" in said
+    assert "autograder audit calibrate" in said
 
 
 def test_a_missing_target_names_those_there_are(look_up: Callable[..., Targets]) -> None:
