@@ -14,7 +14,7 @@ from __future__ import annotations
 from coursekit.checks._arrays import close, dtype, shape, unchanged
 from coursekit.checks._failure import CheckFailed
 from coursekit.checks._models import model, output_shapes, param_count
-from coursekit.checks._plain import between, equal, function
+from coursekit.checks._plain import between, equal, function, kind
 from coursekit.checks._scores import accuracy, predicted_classes, recall
 from coursekit.checks._training import frozen, learning_rate, trained
 
@@ -27,6 +27,7 @@ __all__ = [
     "equal",
     "frozen",
     "function",
+    "kind",
     "learning_rate",
     "model",
     "output_shapes",

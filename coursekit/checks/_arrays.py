@@ -77,7 +77,11 @@ def dtype(actual: object, expected: npt.DTypeLike, *, name: str = "the result") 
     came = numeric.array.dtype.name if numeric.kind == "number" else numeric.dtype
     right = came == asked if kind is None else issubclass(numeric.array.dtype.type, kind)
     if not right:
-        fail(name, f"dtype {came} came, but {asked} is asked.", _guesses.about_dtype(came, asked))
+        fail(
+            name,
+            f"dtype {came} came, but {asked} is asked.",
+            _guesses.about_dtype(came, asked, tensor=numeric.kind == "tensor"),
+        )
 
 
 _KINDS: dict[str, Any] = {

@@ -127,11 +127,11 @@ _DTYPE_GUESSES: tuple[tuple[Callable[[str, str], bool], str], ...] = (
     (lambda came, _: came.startswith("str"), "These are texts, not numbers."),
     (
         lambda came, asked: came == "float64" and asked == "float32",
-        "float64 is what NumPy takes when it is told nothing: .astype('float32') converts it.",
+        "float64 is what NumPy takes when it is told nothing: {convert}.",
     ),
     (
         lambda came, asked: came == "uint8" and not asked.startswith(_WHOLE),
-        "These are still raw pixel values: .astype('float32') converts them; then divide them by 255.",
+        "These are still raw pixel values: {convert}; then divide them by 255.",
     ),
     (
         lambda came, asked: came.startswith(_WHOLE) and not asked.startswith(_WHOLE) and asked != "bool",
@@ -139,19 +139,21 @@ _DTYPE_GUESSES: tuple[tuple[Callable[[str, str], bool], str], ...] = (
     ),
     (
         lambda came, _: came == "bool",
-        "True and False came, the result of a comparison: .astype(...) turns them into 1 and 0.",
+        "True and False came, the result of a comparison: {convert}, as 1 and 0.",
     ),
     (
         lambda came, asked: came.startswith("float") and asked.startswith(_WHOLE),
-        "Whole numbers are asked: .astype('int64') cuts the fractions off.",
+        "Whole numbers are asked: round first where the text says so (np.round); {convert}.",
     ),
 )
 
 
-def about_dtype(came: str, asked: str) -> str:
-    """Name the mistake behind a wrong dtype."""
-    otherwise = f".astype('{asked}') converts it." if asked[-1].isdigit() else ".astype(...) converts it."
-    return next((text for fits, text in _DTYPE_GUESSES if fits(came, asked)), otherwise)
+def about_dtype(came: str, asked: str, *, tensor: bool = False) -> str:
+    """Name the mistake behind a wrong dtype; of a tensor, which has no ``astype``, with another remedy."""
+    wanted = asked if asked[-1].isdigit() else {"floating": "float32", "bool": "bool"}.get(asked, "int64")
+    convert = f"tf.cast(x, '{wanted}') converts it" if tensor else f".astype('{wanted}') converts it"
+    text = next((text for fits, text in _DTYPE_GUESSES if fits(came, asked)), "{convert}.")
+    return text.format(convert=convert)
 
 
 # ---- values
@@ -208,8 +210,12 @@ def _transposed(came: Array, asked: Array, same: Same) -> bool:
     return any(came.shape[a] == came.shape[b] and same(np.swapaxes(came, a, b), asked) for a, b in pairs)
 
 
-def _mirrored(came: Array, asked: Array, same: Same) -> bool:
-    axes = [some for count in range(1, min(came.ndim, 3) + 1) for some in combinations(range(came.ndim), count)]
+def _mirrored(axis: int) -> Callable[[Array, Array, Same], bool]:
+    return lambda came, asked, same: axis < came.ndim and same(np.flip(came, axis), asked)
+
+
+def _mirrored_twice(came: Array, asked: Array, same: Same) -> bool:
+    axes = [some for count in range(2, min(came.ndim, 3) + 1) for some in combinations(range(came.ndim), count)]
     return any(same(np.flip(came, some), asked) for some in axes)
 
 
@@ -264,7 +270,11 @@ _MISTAKES: tuple[tuple[str, Callable[[Array, Array, Same], bool]], ...] = (
     ),
     ("The sign is the wrong way round.", _negated),
     ("Perhaps transposed: with two axes swapped the values are right.", _transposed),
-    ("Perhaps mirrored: in reverse order along an axis the values are right.", _mirrored),
+    *(
+        (f"Perhaps mirrored: in reverse order along axis {axis} the values are right.", _mirrored(axis))
+        for axis in range(4)
+    ),
+    ("Perhaps mirrored: in reverse order along several axes the values are right.", _mirrored_twice),
     ("Perhaps off by one: moved by one place along an axis the values are right.", _moved),
     ("Perhaps in the wrong order: these are the right values at other places.", _reordered),
     ("Only rounding differs: the calculation ran with few digits (float32 or float16); float64 has more.", _rounded),

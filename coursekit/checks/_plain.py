@@ -13,7 +13,7 @@ from coursekit.checks._guesses import about_infinite
 from coursekit.checks._values import NUMPY_SCALARS, class_name, read_numeric
 from coursekit.checks._words import describe, describe_numeric, entries, remedy, show, shown
 
-__all__ = ["between", "equal", "function"]
+__all__ = ["between", "equal", "function", "kind"]
 
 _SINGLE = (bool, int, float, complex, str, bytes, type(None))
 _SEQUENCES = (list, tuple)
@@ -190,8 +190,9 @@ def _hint(actual: Any, expected: Any) -> str:
     came, asked = _plain_type(actual), type(expected)
     if asked in (*_SEQUENCES, *_SETS, dict):
         return _hint_on_container(actual, expected)
-    if came is str and asked is str and "".join(actual.split()).lower() == "".join(expected.split()).lower():
-        return "Only blanks or capital letters differ."
+    if came is str and asked is str:
+        same = "".join(actual.split()).lower() == "".join(expected.split()).lower()
+        return "Only blanks or capital letters differ." if same else ""
     return next((text for fits, text in _HINTS if fits(came, asked)), "") or remedy(actual)
 
 
@@ -210,6 +211,28 @@ def _hint_on_container(actual: Any, expected: Any) -> str:
     if asked in _SEQUENCES and numeric is not None:
         return f"A {asked.__name__} with {entries(len(expected))} is asked."
     return remedy(actual)
+
+
+def kind(actual: object, expected: type, *, name: str = "the result") -> None:
+    """
+    Check that a value is of a plain Python type, whatever it holds.
+
+    Parameters
+    ----------
+    actual : object
+        What the student's code gave.
+    expected : type
+        One of bool, int, float, complex, str, bytes, list, tuple, dict, set, frozenset.
+    name : str
+        What the value is called in the message.
+
+    Raises
+    ------
+    CheckFailed
+        When it is of another type.
+    """
+    if _plain_type(actual) is not expected:
+        fail(name, f"{describe(actual)} came, but {_NOUNS[expected]} is asked.", _hint(actual, expected()))
 
 
 def function(f: object, name: str) -> None:

@@ -1185,3 +1185,45 @@ def test_in_a_notebook_a_failure_shows_its_message_and_line_and_no_code() -> Non
 
 def test_a_failed_check_is_an_assertion_error() -> None:
     assert issubclass(CheckFailed, AssertionError)
+
+
+@pytest.mark.parametrize(
+    ("value", "asked", "words"),
+    [
+        (np.zeros(2), dict, "but a dict is asked"),
+        ([("a", 1)], dict, "but a dict is asked"),
+        ("text", list, "but a list is asked"),
+        (True, int, "but a whole number is asked"),
+    ],
+)
+def test_kind_tells_what_came_and_what_is_asked(value, asked, words):
+    with pytest.raises(checks.CheckFailed) as failed:
+        checks.kind(value, asked, name="what it returns")
+
+    assert words in str(failed.value)
+    assert "quotes" not in str(failed.value) or asked is not dict
+
+
+@pytest.mark.parametrize("value", [{}, {"a": 1}])
+def test_kind_lets_pass_what_is_asked(value):
+    checks.kind(value, dict)
+
+
+def test_a_wrong_text_is_not_told_to_lose_its_quotes():
+    with pytest.raises(checks.CheckFailed) as failed:
+        checks.equal(["F1"], ["recall"])
+
+    assert "quotes" not in str(failed.value)
+
+
+def test_what_is_asked_of_a_dtype_is_what_the_remedy_names():
+    with pytest.raises(checks.CheckFailed, match=r"\.astype\('uint8'\)"):
+        checks.dtype(np.zeros(2), "uint8")
+
+
+def test_a_mirrored_picture_is_told_along_which_axis():
+    picture = np.arange(12.0).reshape(3, 4) ** 2
+    with pytest.raises(checks.CheckFailed, match="along axis 0 "):
+        checks.close(picture[::-1], picture)
+    with pytest.raises(checks.CheckFailed, match="several axes"):
+        checks.close(picture[::-1, ::-1], picture)
