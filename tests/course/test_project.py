@@ -93,7 +93,7 @@ def test_the_sets_are_strictly_apart_and_of_the_shares_that_the_text_says(projec
         assert not project["leaked"](parcels.x_train, turned[:, ::-1]).any()
 
 
-def test_the_cnn_has_the_parameters_of_the_formula_and_keeps_to_the_limit(project):
+def test_the_cnn_has_the_parameters_of_the_formula(project):
     model = project["build_cnn"]()
 
     by_layer = [layer.count_params() for layer in model.layers if layer.count_params()]
@@ -101,7 +101,7 @@ def test_the_cnn_has_the_parameters_of_the_formula_and_keeps_to_the_limit(projec
     convolutions = [filters * (9 * channels + 1) for channels, filters in [(1, 8), (8, 16), (16, 32), (32, 32)]]
     # 48 -> 46 -> 23 -> 21 -> 10 -> 8 -> 4 -> 2: what is flattened are 2 x 2 x 32 values.
     assert by_layer == [*convolutions, (2 * 2 * 32 + 1) * 64, (64 + 1) * 3]
-    assert sum(by_layer) == model.count_params() == 23_587 < 100_000
+    assert sum(by_layer) == model.count_params() == 23_587
 
 
 def test_heights_prepared_for_the_cnn_are_about_0_to_1(project, parcels):
