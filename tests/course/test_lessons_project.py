@@ -1,7 +1,8 @@
 """
 What the drawn parcels must teach in 14_project, tried with the reference of the master.
 
-Measured on 1,200 hold-out maps with the seeds 1 and 2: features made by hand @MEASURED@.
+Measured on 600 hold-out maps, eight seeds: features made by hand .84 to .88, the CNN .87 to .91; a dense network on the
+heights .68 to .73, the area alone .49 to .52. On the test maps of the notebook's seed: .87, .89, both together .93.
 """
 
 from __future__ import annotations
@@ -87,12 +88,12 @@ def test_features_are_far_better_than_always_saying_parcel_and_doubles_are_their
 def test_no_single_feature_of_area_and_height_does_as_well_as_all():
     area, height = (right(by_hand(1, (column,))) for column in (0, 1))
 
-    assert area < height - 0.05
-    assert height < right(by_hand(1)) - 0.08
+    assert area < 0.6
+    assert area < height < right(by_hand(1)) - 0.08
 
 
 def test_features_need_few_examples():
-    assert right(by_hand(1, number=200)) > right(by_hand(1)) - 0.12
+    assert right(by_hand(1, number=200)) > right(by_hand(1)) - 0.15
     assert right(by_hand(1, number=200)) > 0.68
 
 
