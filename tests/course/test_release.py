@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -48,6 +49,23 @@ def visible_lines(source):
         elif outside:
             lines.append(line)
     return lines
+
+
+def for_a_person(notebook):
+    """Answers that a person grades: they have no test, and all of them is the student's."""
+    return roles(notebook, grade=True, solution=True)
+
+
+def shown_lines(cell):
+    """Lines of a master's cell that students see."""
+    noted = nbgrader_metadata(cell)
+    return [] if noted.get("grade") and noted.get("solution") else visible_lines(cell.source)
+
+
+def rubric(source):
+    """Points by criterion: the rows of a table that begin with a name in bold and end with a number."""
+    rows = re.findall(r"^\| \*\*(.+?)\*\* \|.*\| ([\d.]+) \|$", source, re.M)
+    return {criterion: float(points) for criterion, points in rows}
 
 
 def test_there_are_assignments():
@@ -105,13 +123,25 @@ class TestMaster:
             for cell in read_notebook(source.path).cells
             if nbgrader_metadata(cell).get("grade") or nbgrader_metadata(cell).get("solution")
         ]
-        names = grade_ids(graded)
+        persons = grade_ids(for_a_person(read_notebook(source.path)))
+        names = [name for name in grade_ids(graded) if name not in persons]
 
         assert len(names) >= 8
         for answer, test in pairwise(names):
             assert answer.startswith("test_") or test == f"test_{answer}"
         assert names[-1].startswith("test_")
         assert len([name for name in names if name.startswith("test_")]) == len(names) / 2
+
+    @every_notebook
+    def test_what_a_person_grades_has_a_rubric_for_students_and_the_same_one_for_staff(self, source):
+        notebook = read_notebook(source.path)
+        persons = grade_ids(for_a_person(notebook))
+        for before, answer in pairwise(notebook.cells):
+            if answer.id in persons:
+                guide = (COURSE.root / "docs" / "instructors" / f"{source.assignment}.md").read_text(encoding="utf-8")
+                assert answer.cell_type == "markdown"
+                assert sum(rubric(before.source).values()) == nbgrader_metadata(answer)["points"]
+                assert rubric(guide) == rubric(before.source)
 
     @every_notebook
     def test_a_beginner_learns_from_a_visible_test_and_a_hidden_one_judges(self, source):
@@ -137,12 +167,12 @@ class TestRelease:
         assert [cell.id for cell in release.cells] == [cell.id for cell in master.cells]
         for before, after in zip(master.cells, release.cells, strict=True):
             left = [line for line in after.source.split("\n") if line.strip() not in STUB]
-            assert left == visible_lines(before.source)
+            assert left == shown_lines(before)
 
     @every_notebook
     def test_nothing_of_a_solution_or_hidden_test_stands_beside_the_cells_sources(self, source):
         master = read_notebook(source.path)
-        visible = {line.strip() for cell in master.cells for line in visible_lines(cell.source)}
+        visible = {line.strip() for cell in master.cells for line in shown_lines(cell)}
         secret = {line.strip() for cell in master.cells for line in cell.source.splitlines()} - visible
         release = release_notebook(master)
         for cell in release.cells:
@@ -157,6 +187,11 @@ class TestRelease:
     def test_every_answer_waits_for_the_student(self, source):
         for cell in roles(release_notebook(read_notebook(source.path)), solution=True, grade=False):
             assert "raise NotImplementedError()" in cell.source
+
+    @every_notebook
+    def test_an_answer_that_a_person_grades_waits_too(self, source):
+        for cell in for_a_person(release_notebook(read_notebook(source.path))):
+            assert cell.source == "YOUR ANSWER HERE"
 
     @every_notebook
     def test_it_is_valid_by_the_rules_of_nbformat_and_nbgrader(self, source):
