@@ -14,7 +14,11 @@ import pytest
 
 from tests.course.answers import answers
 
-pytestmark = pytest.mark.slow
+pytestmark = [
+    pytest.mark.slow,
+    # Keras 3 asks its variables for arrays in NumPy 1's way when it writes a network into a file.
+    pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
+]
 
 PATIENCE = 120  # seconds: a busy machine takes long to import it
 
