@@ -127,7 +127,7 @@ def card() -> dict[str, Any]:
     return tomllib.loads(CARD.read_text(encoding="utf-8"))
 
 
-def pretrained(*, side: int = 50) -> Pretrained:
+def pretrained(*, side: int = 32) -> Pretrained:
     """
     Give the best network at hand that has learned before, without its head, and say in one line which one it is.
 
