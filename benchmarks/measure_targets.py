@@ -38,7 +38,10 @@ import numpy as np
 from autograder.audit.bounds import FAILURE_RATE, lower_bound, safe_target
 
 ROOT = Path(__file__).resolve().parents[1]
-CNN, MLP = (ROOT / "source" / name for name in ("08_cnn/cnn.ipynb", "04_mlp/mlp.ipynb"))
+CNN, MLP, TRANSFER = (
+    ROOT / "source" / name
+    for name in ("08_cnn/cnn.ipynb", "04_mlp/mlp.ipynb", "11_transfer_learning/transfer_learning.ipynb")
+)
 MNIST = ROOT / "source" / "07_mnist/mnist.ipynb"
 TABLE = ROOT / "coursekit" / "targets.toml"
 
@@ -48,8 +51,13 @@ MOST_JOBS = 2
 # What the notebook does, by grade id: it is run as it stands there, so that the targets are those of its own reference.
 CELLS = ("setup", "prepare", "build_cnn", "build_mlp", "judge", "train", "standardise", "build_edge_lover", "shift")
 MLP_CELLS = ("setup", "standardise", "build_mlp", "train", "class_weights", "my_mlp", "judge")
+TRANSFER_CELLS = ("setup", "litter", "network", "scale", "prepare", "add_head", "counts", "train", "thaw", "judge")
+TRANSFER_STEPS = ("head_only", "fine_tune", "steps")
+TOGETHER = (
+    "mlp",
+    "transfer",
+)  # exercises whose test asks for all measures at once, so that a wrong answer must reach them all
 MNIST_CELLS = ("setup", "prepare", "build_dense", "build_cnn", "train")
-TOGETHER = ("mlp",)  # exercises whose test asks for all measures at once, so that a wrong answer must reach them all
 MOVES = ((4, 0), (-4, 0), (0, 4), (0, -4))
 __all__ = ["ROOT", "Row", "as_toml", "entry", "lower_bound", "write"]
 EDGE_LOVER = "edge-lover/stripes"
@@ -196,10 +204,66 @@ def run_mnist(seed: int) -> Scores:
     }
 
 
-def _notebook(master: Path, grade_ids: Collection[str]) -> dict[str, Any]:
+def run_transfer(seed: int) -> Scores:
+    """Go through the steps of 11_transfer_learning once and judge: what the reference and each wrong answer reach."""
+    os.environ["COURSE_HOLDOUT_SEED"] = str(10_000 + seed)
+    with contextlib.redirect_stdout(io.StringIO()):
+        from coursekit import data, runtime
+
+        names = _notebook(TRANSFER, TRANSFER_CELLS)
+        pictures, labels = data.holdout("litter")
+    train, x, y, new = names["train"], names["x_few"], names["y_few"], names["prepare"](pictures)
+    exercise = "transfer" if names["network"].side < 96 else "transfer-imagenet"
+    reached: Scores = {}
+
+    def note(who: str, probability: Any) -> None:
+        said, rank = (probability > 0.5).astype("int64"), names["ranking"](probability, labels)
+        _note(reached, exercise, who, said=said, rank=rank, truth=labels)
+
+    keras = names["keras"]
+    with contextlib.redirect_stdout(io.StringIO()):
+        steps = _notebook(TRANSFER, TRANSFER_STEPS, names | {"runtime": _Seeded(runtime, seed)})
+    note("reference", steps["model"].predict(new, verbose=0)[:, 0])
+    runtime.seed_everything(seed)
+    with contextlib.redirect_stdout(io.StringIO()):
+        base = _notebook(TRANSFER, ("network",), dict(names))["network"].model
+
+    def note_head(who: str, base: Any, inputs: Sequence[Any], y: Any, epochs: int) -> None:
+        # A frozen backbone says the same in each epoch: it is asked once.
+        pooled = keras.Sequential([base, keras.layers.GlobalAveragePooling2D()])
+        old, new = (pooled.predict(part, verbose=0) for part in inputs)
+        head = keras.Sequential(
+            [keras.Input(old.shape[1:]), keras.layers.Dropout(0.5), keras.layers.Dense(1, activation="sigmoid")]
+        )
+        if epochs:
+            train(head, old, y, 0.01, epochs)
+        note(who, head.predict(new, verbose=0)[:, 0])
+
+    epochs = names["HEAD_EPOCHS"]
+    note_head("a head that was not trained", base, (x, new), y, 0)
+    note_head("labels in disorder", base, (x, new), np.random.default_rng(seed).permutation(y), epochs)
+    note_head("trained on pictures from 0 to 255", base, ((x + 1) * 127.5, new), y, epochs)
+    note_head("a head on a backbone that has seen nothing", keras.models.clone_model(base), (x, new), y, epochs)
+    chance = np.random.default_rng(seed).random(len(labels))
+    for share in (0.3, 0.5, 0.8):
+        note(f"guessing, {share:.0%} bottles", np.clip(chance - 0.5 + share, 0, 1))
+    return reached
+
+
+class _Seeded:
+    """The notebook's runtime, which begins at a seed of ours wherever the notebook names its own."""
+
+    def __init__(self, runtime: Any, seed: int) -> None:
+        self.runtime, self.seed = runtime, seed
+
+    def seed_everything(self, own: int) -> None:
+        self.runtime.seed_everything(1000 * own + self.seed)
+
+
+def _notebook(master: Path, grade_ids: Collection[str], names: dict[str, Any] | None = None) -> dict[str, Any]:
     """Run the cells of a master that make up its reference, and give their names."""
     cells = {cell.metadata.get("nbgrader", {}).get("grade_id"): cell.source for cell in nbformat.read(master, 4).cells}
-    names: dict[str, Any] = {}
+    names = {} if names is None else names
     for grade_id in grade_ids:
         exec(compile(cells[grade_id], f"<{grade_id}>", "exec"), names)
     return names
@@ -225,7 +289,12 @@ def _edge_lover(notebook: Mapping[str, Any], seed: int) -> float:
     return float(np.mean(checks.predicted_classes(model, notebook["standardise"](x)) == y))
 
 
-RUNS: Mapping[str, Callable[[int], Scores]] = {"08_cnn": run, "04_mlp": run_mlp, "07_mnist": run_mnist}
+RUNS: Mapping[str, Callable[[int], Scores]] = {
+    "08_cnn": run,
+    "04_mlp": run_mlp,
+    "07_mnist": run_mnist,
+    "11_transfer_learning": run_transfer,
+}
 """How one run of an assignment is made, with which seed."""
 
 DATA: Mapping[str, str] = {"07_mnist": "mnist"}
