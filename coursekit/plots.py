@@ -644,20 +644,20 @@ def retrieval(
     axis = figure.subplots()
     axis.imshow(table, interpolation="nearest")
     for (row, column), mark in np.ndenumerate(marks):
-        _frame(axis, (places[column + 1], tops[row]), (width, height), right=bool(mark))
+        axis.add_patch(_frame((places[column + 1], tops[row]), (width, height), right=bool(mark)))
     axis.set_xticks([left + width / 2 for left in places], ["query", *map(str, range(1, len(rows[0])))])
     axis.set_yticks([top + height / 2 for top in tops], labels or [""] * len(tops))
     axis.tick_params(length=0, labelsize=9)
     axis.xaxis.set_ticks_position("top")
     axis.spines[:].set_visible(False)
-    handles = [_frame(axis, (0, 0), (0, 0), right=True), _frame(axis, (0, 0), (0, 0), right=False)]
+    handles = [_frame((0, 0), (0, 0), right=mark) for mark in (True, False)]
     figure.legend(handles, ["right", "wrong"], loc="outside lower center", ncols=2, fontsize=9, frameon=False)
     return figure
 
 
-def _frame(axis: Axes, corner: tuple[float, float], size: tuple[float, float], *, right: bool) -> Rectangle:
+def _frame(corner: tuple[float, float], size: tuple[float, float], *, right: bool) -> Rectangle:
     width, height = size
-    frame = Rectangle(
+    return Rectangle(
         (corner[0] - 1, corner[1] - 1),
         width + 1,
         height + 1,
@@ -666,8 +666,6 @@ def _frame(axis: Axes, corner: tuple[float, float], size: tuple[float, float], *
         edgecolor=COLOURS[0 if right else 1],
         linestyle="-" if right else (0, (2, 1.2)),
     )
-    axis.add_patch(frame)
-    return frame
 
 
 def class_maps(

@@ -306,7 +306,7 @@ def test_a_search_shows_each_query_before_what_was_found_with_a_frame_for_right_
     lefts, tops = ([round(tick - 6) for tick in ticks] for ticks in (axis.get_xticks(), axis.get_yticks()))
     shown = [[float(table[top + 5, left + 5, 0]) * 255 for left in lefts] for top in tops]
     assert np.allclose(shown, [[100, 120, 130, 140], [110, 150, 160, 170]])
-    frames = [patch for patch in axis.patches if patch.get_width() > 1]
+    frames = list(axis.patches)
     right = [patch.get_edgecolor() == mpl.colors.to_rgba(plots.COLOURS[0]) for patch in frames]
     assert right == [True, False, False, False, True, True]
     assert [patch.get_linestyle() == "-" for patch in frames] == right
