@@ -20,9 +20,21 @@ from matplotlib.axes import Axes
 from matplotlib.colors import Colormap
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
+from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
-__all__ = ["COLOURS", "confusion_matrix", "curves", "feature_maps", "image_grid", "kernels", "training_curves"]
+__all__ = [
+    "COLOURS",
+    "class_maps",
+    "confusion_matrix",
+    "curves",
+    "feature_maps",
+    "image_grid",
+    "kernels",
+    "picture_map",
+    "retrieval",
+    "training_curves",
+]
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000", "#F0E442")
 """The palette of Okabe and Ito (https://jfly.uni-koeln.de/color/), the ones that show best on white first."""
@@ -569,3 +581,205 @@ def _spread(heights: Sequence[float], *, apart: float) -> list[float]:
     for rank, number in enumerate(order):
         places[number] = fitted[rank] + rank * apart
     return places
+
+
+def retrieval(
+    queries: Sequence[npt.ArrayLike] | Array,
+    found: Sequence[Sequence[npt.ArrayLike]] | Array,
+    *,
+    right: npt.ArrayLike,
+    names: Sequence[object] | None = None,
+    title: str | None = None,
+) -> Figure:
+    """
+    Show what a search has found: a row for each query, which stands first, and what is right and what is wrong.
+
+    Right pictures have a solid blue frame, wrong ones a dashed orange one.
+
+    Parameters
+    ----------
+    queries : sequence of Q pictures
+        All of one shape, as :func:`image_grid` takes them.
+    found : sequence of Q sequences of K pictures
+        What was found for each, the best first.
+    right : array_like of bool, shape (Q, K)
+        Whether it is what was looked for.
+    names : sequence, optional
+        A name for each query.
+    title : str, optional
+        What stands above all.
+
+    Returns
+    -------
+    Figure
+
+    Raises
+    ------
+    ValueError
+        When there is no picture, or shapes or numbers do not fit together.
+    """
+    rows = [[_picture(query), *map(_picture, line)] for query, line in zip(queries, found, strict=True)]
+    marks = np.asarray(right, dtype=bool)
+    shapes = {picture.shape for row in rows for picture in row}
+    if len(shapes) != 1 or marks.shape != (len(rows), len(rows[0]) - 1) or not marks.size:
+        raise ValueError(
+            f"All pictures need one shape, and there must be as many marks as found ones: the shapes are {shapes}, "
+            f"the marks have shape {marks.shape}."
+        )
+    labels = _labels(names, len(rows), "names")
+    low, high = _range([picture for row in rows for picture in row])
+    height, width = rows[0][0].shape[:2]
+    gap = max(2, width // 6)
+    # All in one picture: dozens of axes would take seconds.
+    table = np.ones((len(rows) * (height + gap), len(rows[0]) * (width + gap) + gap, 3))
+    places = [gap // 2 + column * (width + gap) + gap * (column > 0) for column in range(len(rows[0]))]
+    tops = [gap // 2 + row * (height + gap) for row in range(len(rows))]
+    for top, row in zip(tops, rows, strict=True):
+        for left, picture in zip(places, row, strict=True):
+            shown = picture if picture.ndim == 3 else picture[..., None]
+            table[top : top + height, left : left + width] = (shown - low) / (high - low)
+    cell = min(1.0, (_WIDTH - 1.2) / len(rows[0]))
+    size = (max(len(rows[0]) * cell, _NARROWEST) + 1.2, len(rows) * cell * (height + gap) / (width + gap) + 0.8)
+    figure = _figure(*size, title, layout="compressed")
+    axis = figure.subplots()
+    axis.imshow(table, interpolation="nearest")
+    for (row, column), mark in np.ndenumerate(marks):
+        axis.add_patch(_frame((places[column + 1], tops[row]), (width, height), right=bool(mark)))
+    axis.set_xticks([left + width / 2 for left in places], ["query", *map(str, range(1, len(rows[0])))])
+    axis.set_yticks([top + height / 2 for top in tops], labels or [""] * len(tops))
+    axis.tick_params(length=0, labelsize=9)
+    axis.xaxis.set_ticks_position("top")
+    axis.spines[:].set_visible(False)
+    handles = [_frame((0, 0), (0, 0), right=mark) for mark in (True, False)]
+    figure.legend(handles, ["right", "wrong"], loc="outside lower center", ncols=2, fontsize=9, frameon=False)
+    return figure
+
+
+def _frame(corner: tuple[float, float], size: tuple[float, float], *, right: bool) -> Rectangle:
+    width, height = size
+    return Rectangle(
+        (corner[0] - 1, corner[1] - 1),
+        width + 1,
+        height + 1,
+        fill=False,
+        linewidth=2,
+        edgecolor=COLOURS[0 if right else 1],
+        linestyle="-" if right else (0, (2, 1.2)),
+    )
+
+
+def class_maps(
+    maps: Mapping[str, npt.ArrayLike], labels: npt.ArrayLike, class_names: Sequence[object], *, title: str | None = None
+) -> Figure:
+    """
+    Show the same things on maps side by side: a dot for each, its colour and its form say its class.
+
+    Parameters
+    ----------
+    maps : mapping of str to array_like of shape (N, 2)
+        Places by the name of the map, at most three maps.
+    labels : array_like of int, shape (N,)
+        Classes.
+    class_names : sequence
+        Their names, at most 64.
+    title : str, optional
+        What stands above all.
+
+    Returns
+    -------
+    Figure
+
+    Raises
+    ------
+    ValueError
+        When there is no map or too many, places and labels do not fit together, or a label has no name.
+    """
+    places = {str(name): np.asarray(points, dtype=float) for name, points in maps.items()}
+    classes = np.asarray(labels)
+    names = [str(name) for name in class_names]
+    if not 1 <= len(places) <= 3 or not 1 <= len(names) <= len(COLOURS) * len(_MARKERS):
+        raise ValueError(f"One to three maps and 1 to 64 classes can be shown, not {len(places)} and {len(names)}.")
+    for name, points in places.items():
+        if classes.ndim != 1 or points.shape != (len(classes), 2) or not points.size:
+            raise ValueError(f"{name!r} has shape {points.shape} and there are {classes.shape} labels: (N, 2), (N,).")
+    if classes.min() < 0 or classes.max() >= len(names):
+        raise ValueError(f"The labels go from {classes.min()} to {classes.max()}, but there are {len(names)} names.")
+    width = _WIDTH / max(2, len(places))
+    columns = min(5, len(names))
+    lines = math.ceil(len(names) / columns)
+    figure = _figure(len(places) * width, width + 0.3 + _LINE * lines, title, layout="constrained")
+    for axis, (name, points) in zip(figure.subplots(1, len(places), squeeze=False).flat, places.items(), strict=True):
+        for number, label in enumerate(names):
+            axis.scatter(
+                *points[classes == number].T,
+                s=14,
+                color=COLOURS[number % len(COLOURS)],
+                # Another form for the second class of a colour.
+                marker=_MARKERS[(number + number // len(COLOURS)) % len(_MARKERS)],
+                edgecolors="0.25",
+                linewidths=0.3,
+                label=label,
+            )
+        axis.set_title(name, fontsize=10)
+        axis.set(xticks=[], yticks=[])
+        axis.set_aspect("equal", adjustable="datalim")
+        axis.spines[:].set_color("0.7")
+    handles, texts = figure.axes[0].get_legend_handles_labels()
+    figure.legend(handles, texts, loc="outside lower center", ncols=columns, fontsize=9, frameon=False, markerscale=1.5)
+    return figure
+
+
+def picture_map(
+    points: npt.ArrayLike, images: npt.ArrayLike | Sequence[npt.ArrayLike], *, cells: int = 28, title: str | None = None
+) -> Figure:
+    """
+    Show small pictures at their places on a map.
+
+    The map is divided into square cells, each of which shows the one picture that is nearest to its middle: nothing
+    overlaps, and where many crowd, some are left out.
+
+    Parameters
+    ----------
+    points : array_like of shape (N, 2)
+        The places.
+    images : sequence of N pictures
+        All of one shape, as :func:`image_grid` takes them.
+    cells : int
+        How many cells the longer side of the map has.
+    title : str, optional
+        What stands above.
+
+    Returns
+    -------
+    Figure
+
+    Raises
+    ------
+    ValueError
+        When there is no picture, or shapes or numbers do not fit together.
+    """
+    places = np.asarray(points, dtype=float)
+    pictures = [_picture(image) for image in images]  # type: ignore[union-attr]
+    shapes = {picture.shape for picture in pictures}
+    if places.shape != (len(pictures), 2) or len(shapes) != 1 or cells < 1:
+        raise ValueError(f"{len(pictures)} pictures, of one shape, need as many places, not {places.shape}: {shapes}.")
+    low, high = _range(pictures)
+    height, width = pictures[0].shape[:2]
+    side = float(np.ptp(places, axis=0).max()) or 1.0
+    scaled = (places - places.min(axis=0)) / side * (cells - 1)
+    columns, rows = (np.round(scaled[:, i]).astype(int) for i in (0, 1))
+    table = np.ones(((rows.max() + 1) * height, (columns.max() + 1) * width, 3))
+    # The one nearest to the middle of its cell comes last and stays.
+    for number in np.argsort(-np.hypot(scaled[:, 0] - columns, scaled[:, 1] - rows), kind="stable"):
+        picture = pictures[number]
+        shown = (picture if picture.ndim == 3 else picture[..., None]) - low
+        top, left = (rows.max() - rows[number]) * height, columns[number] * width
+        table[top : top + height, left : left + width] = shown / (high - low)
+    longer = max(table.shape[:2])
+    figure = _figure(
+        max(7.0 * table.shape[1] / longer, _NARROWEST), 7.0 * table.shape[0] / longer, title, layout="compressed"
+    )
+    axis = figure.subplots()
+    axis.imshow(table, interpolation="antialiased")
+    axis.set_axis_off()
+    return figure

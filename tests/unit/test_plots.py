@@ -41,6 +41,9 @@ FALLING = {
 X = np.linspace(-6, 6, 101)
 SIGMOID = 1 / (1 + np.exp(-X))
 
+COLOURED = np.full((8, 12, 12, 3), 100, np.uint8) + 10 * np.arange(8, dtype=np.uint8)[:, None, None, None]
+PLACES = np.random.default_rng(1).normal(size=(60, 2))
+
 FIGURES: dict[str, Callable[[], Figure]] = {
     "a grid": lambda: plots.image_grid([SHADES] * 8, [f"bottle {i}" for i in range(8)], title="Eight pictures"),
     "a grid of one": lambda: plots.image_grid(
@@ -64,6 +67,15 @@ FIGURES: dict[str, Callable[[], Figure]] = {
     ),
     "a large confusion matrix": lambda: plots.confusion_matrix(np.eye(10, dtype=int) * 1000, ["automobile"] * 10),
     "a curve": lambda: plots.curves(X, {"sigmoid": SIGMOID}, title="The sigmoid"),
+    "a search": lambda: plots.retrieval(
+        COLOURED[:3], np.stack([COLOURED[:7]] * 3), right=np.eye(3, 7), names=["automobile"] * 3, title="A search"
+    ),
+    "a search in grey": lambda: plots.retrieval([SHADES], [[SHADES]], right=[[True]]),
+    "two maps": lambda: plots.class_maps(
+        {"by pixels": PLACES, "in the latent space": -PLACES}, np.arange(60) % 10, ["automobile"] * 10, title="Two"
+    ),
+    "a map": lambda: plots.class_maps({"a map": PLACES}, np.arange(60) % 2, ["no", "yes"]),
+    "a map of pictures": lambda: plots.picture_map(PLACES, np.stack([SHADES[:12, :12]] * 60), title="Pictures"),
     "many curves": lambda: plots.curves(X, {f"a curve with a name {i}": SIGMOID + i / 50 for i in range(8)}),
 }
 
@@ -285,6 +297,79 @@ def test_a_curve_that_ends_in_nan_is_named_at_its_last_value() -> None:
 def test_what_are_no_curves_is_told(ys: Any, words: str) -> None:
     with pytest.raises(ValueError, match=words):
         plots.curves(X, ys)
+
+
+def test_a_search_shows_each_query_before_what_was_found_with_a_frame_for_right_and_wrong() -> None:
+    figure = plots.retrieval(COLOURED[:2], COLOURED[2:8].reshape(2, 3, 12, 12, 3), right=[[1, 0, 0], [0, 1, 1]])
+    axis = figure.axes[0]
+    table = axis.images[0].get_array()
+    lefts, tops = ([round(tick - 6) for tick in ticks] for ticks in (axis.get_xticks(), axis.get_yticks()))
+    shown = [[float(table[top + 5, left + 5, 0]) * 255 for left in lefts] for top in tops]
+    assert np.allclose(shown, [[100, 120, 130, 140], [110, 150, 160, 170]])
+    frames = list(axis.patches)
+    right = [patch.get_edgecolor() == mpl.colors.to_rgba(plots.COLOURS[0]) for patch in frames]
+    assert right == [True, False, False, False, True, True]
+    assert [patch.get_linestyle() == "-" for patch in frames] == right
+    for frame, (row, column) in zip(frames, np.ndindex(2, 3), strict=True):
+        assert (frame.get_x() + 1, frame.get_y() + 1) == (lefts[column + 1], tops[row])
+    assert [text.get_text() for text in axis.get_xticklabels()] == ["query", "1", "2", "3"]
+
+
+@pytest.mark.parametrize(
+    ("queries", "found", "right", "names"),
+    [
+        (COLOURED[:2], COLOURED[:1][None], [[1]], None),
+        (COLOURED[:1], COLOURED[:2][None], [[1]], None),
+        (COLOURED[:1], COLOURED[None, :2, :5], [[1, 1]], None),
+        (COLOURED[:1], COLOURED[None, :0], np.ones((1, 0)), None),
+        (COLOURED[:1], COLOURED[:2][None], [[1, 1]], ["a", "b"]),
+    ],
+)
+def test_what_is_no_search_is_told(queries: Any, found: Any, right: Any, names: Any) -> None:
+    with pytest.raises(ValueError, match=r"one shape|shorter|names are needed"):
+        plots.retrieval(queries, found, right=right, names=names)
+
+
+def test_maps_tell_classes_apart_by_colour_and_form_together() -> None:
+    labels = np.arange(60) % 10
+    figure = plots.class_maps({"a": PLACES, "b": -PLACES}, labels, [f"class {i}" for i in range(10)])
+    assert [axis.get_title() for axis in figure.axes] == ["a", "b"]
+    for axis, places in zip(figure.axes, (PLACES, -PLACES), strict=True):
+        looks = set()
+        for number, dots in enumerate(axis.collections):
+            assert np.array_equal(dots.get_offsets(), places[labels == number])
+            looks.add((tuple(dots.get_facecolor()[0]), dots.get_paths()[0].vertices.tobytes()))
+        assert len(looks) == 10
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == [f"class {i}" for i in range(10)]
+
+
+@pytest.mark.parametrize(
+    ("maps", "labels", "words"),
+    [
+        ({}, [0], "One to three maps"),
+        ({"a": PLACES}, np.zeros(59, int), "'a' has shape"),
+        ({"a": PLACES[:, :1]}, np.zeros(60, int), "'a' has shape"),
+        ({"a": PLACES}, np.full(60, 2), "from 2 to 2, but there are 2 names"),
+    ],
+)
+def test_what_are_no_maps_is_told(maps: Any, labels: Any, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        plots.class_maps(maps, labels, ["no", "yes"])
+
+
+def test_a_map_of_pictures_has_each_at_its_place_with_up_for_the_second_axis() -> None:
+    places = [[0.0, 0.0], [2.0, 0.0], [0.0, 1.0], [1.1, 0.0], [1.0, 0.0]]
+    table = plots.picture_map(places, COLOURED[:5], cells=3).axes[0].images[0].get_array()
+    assert table.shape == (24, 36, 3)
+    middles = (table[6::12, 6::12, 0] * 255).round().tolist()
+    # The fourth picture and the fifth share a cell; the fifth is nearer to its middle.
+    assert middles == [[120, 255, 255], [100, 140, 110]]
+
+
+@pytest.mark.parametrize("places", [PLACES[:7], PLACES[:8, :1], PLACES[:8, 0]])
+def test_what_is_no_map_of_pictures_is_told(places: Any) -> None:
+    with pytest.raises(ValueError, match="8 pictures, of one shape, need as many places"):
+        plots.picture_map(places, COLOURED)
 
 
 def test_the_colours_are_the_eight_of_okabe_and_ito() -> None:
