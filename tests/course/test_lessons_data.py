@@ -25,7 +25,7 @@ import pytest
 
 from coursekit import data, runtime
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 SEEDS = (1, 2)
 FOLDER = os.environ.get("COURSE_DATA", "")
