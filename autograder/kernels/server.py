@@ -32,6 +32,7 @@ import shutil
 import signal
 import socket
 import sys
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
@@ -311,6 +312,7 @@ def _become_kernel(connection: socket.socket, server_pid: int) -> NoReturn:
         _leave_the_server_behind()
         os.environ.clear()
         os.environ.update(request.environment)
+        tempfile.tempdir = None  # what the server has found out is not for the kernel, who may not even write there
         os.chdir(request.cwd)
         if request.policy is not None:
             confine(request.policy)

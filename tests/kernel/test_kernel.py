@@ -340,6 +340,13 @@ def test_nothing_of_the_graders_environment_is_left(monkeypatch, run_cells):
     assert "cannot-guess-this" not in printed(runs[1])
 
 
+def test_temporary_files_lie_where_the_kernels_own_environment_says(run_cells, tmp_path):
+    # Something that the server has imported may have asked for the folder already, and Python remembers the answer.
+    (run,) = run_cells("import tempfile\nprint(tempfile.mkdtemp())", TMPDIR=str(tmp_path))
+
+    assert Path(printed(run).strip()).parent == tmp_path
+
+
 def test_a_kernel_holds_no_socket_of_the_server(own_server, with_kernel):
     def sockets(pid):
         places = (str(path.readlink()) for path in Path(f"/proc/{pid}/fd").iterdir())
