@@ -256,6 +256,11 @@ class _Worker:
             outcome: Outcome | None = self.connection.recv()
         except (EOFError, ConnectionResetError):
             self._process.join()
+            if self._heard == math.inf:
+                # No input's fault, and another process would fare no better.
+                raise SystemExit(
+                    "A process ended before it had read any input; what it wrote above says why."
+                ) from None
             return self._give_up(f"its process died (exit code {self._process.exitcode})")
         self._heard = time.monotonic()
         if outcome is None:
