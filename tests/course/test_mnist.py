@@ -140,5 +140,5 @@ def test_a_line_of_the_published_table_names_what_was_published_and_how_far_the_
     entry = next(entry for entry in published.ENTRIES if entry.name == "CNN 8-16, permuted")
 
     assert published.line(entry, [0.95, 0.954]) == (
-        "| 07_mnist | CNN 8-16, permuted | 50,000 x 3 | 0.945 to 0.953 | 0.9520 | 2 | 0.9500 to 0.9540 |"
+        "| 07_mnist | CNN 8-16, permuted | 50,000 x 10 | 0.945 to 0.953 | 0.9520 | 2 | 0.9500 to 0.9540 |"
     )
