@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from autograder.course import load_course
+from autograder.course import Limits, load_course
 
 COURSE = load_course(Path(__file__).parents[2])
+
+SHORT = [each for each in COURSE.assignments if each.limits.cell_timeout <= Limits().cell_timeout]
+"""The assignments whose notebooks do not train for long: they have no time limit of their own."""
 
 
 def pytest_generate_tests(metafunc):

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from autograder.build import read_master
-from autograder.course import Limits, load_course
+from autograder.course import load_course
 from autograder.grading import Settings, grade
 from autograder.kernels.process import shared_server
 from autograder.paper import Role, blank
@@ -20,7 +20,7 @@ from autograder.sample import cases, expected_scores
 from autograder.submitted import find_submissions
 from benchmarks import nbgrader
 
-from .conftest import COURSE
+from .conftest import COURSE, SHORT
 
 pytestmark = pytest.mark.slow
 
@@ -39,7 +39,6 @@ def chosen(assignment):
     return [*general, right, wrong]
 
 
-SHORT = [each for each in COURSE.assignments if each.limits.cell_timeout <= Limits().cell_timeout]
 EVERY = [
     pytest.param(each, marks=[] if each in SHORT else pytest.mark.long, id=each.name) for each in COURSE.assignments
 ]
