@@ -12,11 +12,11 @@ from .conftest import COURSE
 
 pytestmark = pytest.mark.slow
 
-CHEAP = ("02_sigmoid_neuron", "06_parameter_counts")
-"""The others' banks are judged by ``make audit``."""
+BANKS = ("02_sigmoid_neuron", pytest.param("06_parameter_counts", marks=pytest.mark.long))
+"""One stands for all in a short run; the others' banks are judged by ``make audit``."""
 
 
-@pytest.mark.parametrize("name", CHEAP)
+@pytest.mark.parametrize("name", BANKS)
 def test_no_right_answer_is_refused_and_no_wrong_one_accepted(name, tmp_path):
     shared_server(COURSE.preload)
     settings = Settings(
