@@ -16,10 +16,9 @@ import os
 import sys
 from typing import Any
 
-import nbformat
 import numpy as np
 
-from benchmarks.measure_targets import ROOT, Row, as_toml, entry, write
+from benchmarks.measure_targets import ROOT, Row, offer, reference
 
 MASTER = ROOT / "source" / "12_latent_space" / "latent_space.ipynb"
 EXERCISE = "latent-knn/cifar10"
@@ -32,11 +31,7 @@ TRIED = 4  # runs in which the wrong answers are tried, too
 
 def notebook() -> dict[str, Any]:
     """Run the cells of the master that make up the reference, and give their names."""
-    cells = {cell.metadata.get("nbgrader", {}).get("grade_id"): cell.source for cell in nbformat.read(MASTER, 4).cells}
-    names: dict[str, Any] = {}
-    for grade_id in CELLS:
-        exec(compile(cells[grade_id], f"<{grade_id}>", "exec"), names)
-    return names
+    return reference(MASTER, CELLS)
 
 
 def measure(seeds: int) -> Row:
@@ -99,18 +94,7 @@ def main() -> int:
     from coursekit import data, runtime
 
     source, profile = data.source("cifar10"), runtime.profile()
-    row = measure(arguments.seeds)
-    wrong = ", ".join(f"{name} at most {best:.3f}" for name, best in row.wrong.items())
-    print(f"# {len(row.honest)} runs, source {source}, profile {profile}")
-    print(f"# {row.exercise}: mean {row.mean:.3f}, sd {row.sd:.3f}, min {min(row.honest):.3f}; {wrong}")
-    if row.refusal:
-        print(f"# {row.target:.3f} could be asked, but {row.refusal}")
-        return 1
-    found = entry(row, source=source, profile=profile)
-    print(as_toml([found]))
-    if arguments.write:
-        write([found], [EXERCISE], source=source, profile=profile)
-    return 0
+    return offer(measure(arguments.seeds), source=source, profiles=[profile], keep=arguments.write)
 
 
 if __name__ == "__main__":

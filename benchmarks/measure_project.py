@@ -20,10 +20,9 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-import nbformat
 import numpy as np
 
-from benchmarks.measure_targets import ROOT, Row, as_toml, entry, write
+from benchmarks.measure_targets import ROOT, Row, offer, reference
 
 MASTER = ROOT / "source" / "14_project" / "project.ipynb"
 CELLS = ("setup", "sizes", "height_shares", "outline", "features", "prepare", "augment", "cnn_answer")
@@ -37,13 +36,8 @@ def notebook() -> dict[str, Any]:
     """Run the cells of the master that make up the reference, with the maps, and give their names."""
     from coursekit import data
 
-    cells = {cell.metadata.get("nbgrader", {}).get("grade_id"): cell.source for cell in nbformat.read(MASTER, 4).cells}
-    names: dict[str, Any] = {}
     with contextlib.redirect_stdout(io.StringIO()):
-        names["parcels"] = data.load("parcels")
-        for grade_id in CELLS:
-            exec(compile(cells[grade_id], f"<{grade_id}>", "exec"), names)
-    return names
+        return reference(MASTER, CELLS, {"parcels": data.load("parcels")})
 
 
 def by_hand(names: dict[str, Any], seed: int, maps: Array, labels: Array) -> Reached:
@@ -120,18 +114,7 @@ def main() -> int:
     from coursekit import data
 
     row = measure(arguments.kind, range(arguments.seeds))
-    wrong = ", ".join(f"{name} at most {best:.3f}" for name, best in row.wrong.items())
-    print(f"# {row.exercise}: mean {row.mean:.3f}, sd {row.sd:.3f}, min {min(row.honest):.3f}; {wrong}")
-    if row.refusal:
-        print(f"# {row.target:.3f} could be asked, but {row.refusal}")
-        return 1
-    source = data.source("parcels")
-    for profile in PROFILES:
-        found = entry(row, source=source, profile=profile)
-        print(as_toml([found]))
-        if arguments.write:
-            write([found], [row.exercise], source=source, profile=profile)
-    return 0
+    return offer(row, source=data.source("parcels"), profiles=PROFILES, keep=arguments.write)
 
 
 if __name__ == "__main__":

@@ -17,10 +17,9 @@ import os
 import sys
 from typing import Any
 
-import nbformat
 import numpy as np
 
-from benchmarks.measure_targets import ROOT, Row, as_toml, entry, write
+from benchmarks.measure_targets import ROOT, Row, offer, reference
 
 MASTER = ROOT / "source" / "03_simple_network" / "simple_network.ipynb"
 EXERCISE = "simple-trust/litter"
@@ -30,11 +29,7 @@ CELLS = ("setup", "prepare", "make_parameters", "logits", "cross_entropy", "sgd_
 
 def notebook() -> dict[str, Any]:
     """Run the cells of the master that make up the reference, and give their names."""
-    cells = {cell.metadata.get("nbgrader", {}).get("grade_id"): cell.source for cell in nbformat.read(MASTER, 4).cells}
-    names: dict[str, Any] = {}
-    for grade_id in CELLS:
-        exec(compile(cells[grade_id], f"<{grade_id}>", "exec"), names)
-    return names
+    return reference(MASTER, CELLS)
 
 
 def trust(weights: Any, bias: Any, pictures: Any, labels: Any) -> float:
@@ -82,18 +77,7 @@ def main() -> int:
     from coursekit import data, runtime
 
     source, profile = data.source("litter"), runtime.profile()
-    row = measure(arguments.seeds)
-    wrong = ", ".join(f"{name} at most {best:.3f}" for name, best in row.wrong.items())
-    print(f"# {len(row.honest)} runs, source {source}, profile {profile}")
-    print(f"# {row.exercise}: mean {row.mean:.3f}, sd {row.sd:.3f}, min {min(row.honest):.3f}; {wrong}")
-    if row.refusal:
-        print(f"# {row.target:.3f} could be asked, but {row.refusal}")
-        return 1
-    found = entry(row, source=source, profile=profile)
-    print(as_toml([found]))
-    if arguments.write:
-        write([found], [EXERCISE], source=source, profile=profile)
-    return 0
+    return offer(measure(arguments.seeds), source=source, profiles=[profile], keep=arguments.write)
 
 
 if __name__ == "__main__":

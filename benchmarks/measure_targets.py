@@ -35,7 +35,7 @@ from typing import Any
 import nbformat
 import numpy as np
 
-from autograder.audit.bounds import FAILURE_RATE, lower_bound, safe_target
+from autograder.audit.bounds import FAILURE_RATE, safe_target
 
 ROOT = Path(__file__).resolve().parents[1]
 CNN, MLP, TRANSFER = (
@@ -53,13 +53,10 @@ CELLS = ("setup", "prepare", "build_cnn", "build_mlp", "judge", "train", "standa
 MLP_CELLS = ("setup", "standardise", "build_mlp", "train", "class_weights", "my_mlp", "judge")
 TRANSFER_CELLS = ("setup", "litter", "network", "scale", "prepare", "add_head", "counts", "train", "thaw", "judge")
 TRANSFER_STEPS = ("head_only", "fine_tune", "steps")
-TOGETHER = (
-    "mlp",
-    "transfer",
-)  # exercises whose test asks for all measures at once, so that a wrong answer must reach them all
+# Exercises whose test asks for all measures at once, so that a wrong answer must reach them all.
+TOGETHER = ("mlp", "transfer")
 MNIST_CELLS = ("setup", "prepare", "build_dense", "build_cnn", "train")
 MOVES = ((4, 0), (-4, 0), (0, 4), (0, -4))
-__all__ = ["ROOT", "Row", "as_toml", "entry", "lower_bound", "write"]
 EDGE_LOVER = "edge-lover/stripes"
 EDGE_LOVER_ASKED = 0.95  # as it stands in the notebook: the stripes have one source, so they are not in the table
 
@@ -79,11 +76,14 @@ class Row:
         What the reference reached, a number a run.
     wrong : mapping of str to float
         The best that each known wrong answer came to in any run.
+    rate : float
+        How often an honest solution may miss this measure alone.
     """
 
     exercise: str
     honest: tuple[float, ...]
     wrong: Mapping[str, float]
+    rate: float = RATE
 
     @property
     def mean(self) -> float:
@@ -98,7 +98,7 @@ class Row:
     @property
     def target(self) -> float:
         """What may be asked, rounded down to thousandths."""
-        return safe_target(self.honest, RATE)
+        return safe_target(self.honest, self.rate)
 
     @property
     def refusal(self) -> str:
@@ -111,7 +111,7 @@ def run(seed: int) -> Scores:
     """Train once and judge: what the reference and each wrong answer reach, by exercise."""
     os.environ["COURSE_HOLDOUT_SEED"] = str(10_000 + seed)
     with contextlib.redirect_stdout(io.StringIO()):
-        notebook = _notebook(CNN, CELLS)
+        notebook = reference(CNN, CELLS)
         from coursekit import checks, data, runtime
 
         litter = data.load("litter")
@@ -141,7 +141,7 @@ def run_mlp(seed: int) -> Scores:
         from coursekit import checks, data, runtime
 
         litter = data.load("litter")
-        notebook = _notebook(MLP, MLP_CELLS)
+        notebook = reference(MLP, MLP_CELLS)
     prepare = notebook["standardise"]
     pictures, labels = data.holdout("litter")
     runtime.seed_everything(seed)
@@ -166,7 +166,7 @@ def run_mnist(seed: int) -> Scores:
     """Train the networks of 07_mnist once and judge: what the reference and each wrong answer reach."""
     os.environ["COURSE_HOLDOUT_SEED"] = str(10_000 + seed)
     with contextlib.redirect_stdout(io.StringIO()):
-        notebook = _notebook(MNIST, MNIST_CELLS)
+        notebook = reference(MNIST, MNIST_CELLS)
         from coursekit import checks, data, runtime
 
         mnist = data.load("mnist")
@@ -210,7 +210,7 @@ def run_transfer(seed: int) -> Scores:
     with contextlib.redirect_stdout(io.StringIO()):
         from coursekit import data, runtime
 
-        names = _notebook(TRANSFER, TRANSFER_CELLS)
+        names = reference(TRANSFER, TRANSFER_CELLS)
         pictures, labels = data.holdout("litter")
     train, x, y, new = names["train"], names["x_few"], names["y_few"], names["prepare"](pictures)
     exercise = "transfer" if names["network"].side < 96 else "transfer-imagenet"
@@ -222,11 +222,11 @@ def run_transfer(seed: int) -> Scores:
 
     keras = names["keras"]
     with contextlib.redirect_stdout(io.StringIO()):
-        steps = _notebook(TRANSFER, TRANSFER_STEPS, names | {"runtime": _Seeded(runtime, seed)})
+        steps = reference(TRANSFER, TRANSFER_STEPS, names | {"runtime": _Seeded(runtime, seed)})
     note("reference", steps["model"].predict(new, verbose=0)[:, 0])
     runtime.seed_everything(seed)
     with contextlib.redirect_stdout(io.StringIO()):
-        base = _notebook(TRANSFER, ("network",), dict(names))["network"].model
+        base = reference(TRANSFER, ("network",), dict(names))["network"].model
 
     def note_head(who: str, base: Any, inputs: Sequence[Any], y: Any, epochs: int) -> None:
         # A frozen backbone says the same in each epoch: it is asked once.
@@ -260,7 +260,7 @@ class _Seeded:
         self.runtime.seed_everything(1000 * own + self.seed)
 
 
-def _notebook(master: Path, grade_ids: Collection[str], names: dict[str, Any] | None = None) -> dict[str, Any]:
+def reference(master: Path, grade_ids: Collection[str], names: dict[str, Any] | None = None) -> dict[str, Any]:
     """Run the cells of a master that make up its reference, and give their names."""
     cells = {cell.metadata.get("nbgrader", {}).get("grade_id"): cell.source for cell in nbformat.read(master, 4).cells}
     names = {} if names is None else names
@@ -368,6 +368,22 @@ def write(
     ]
     merged = sorted([*kept, *entries], key=lambda row: (row["source"], row["profile"], row["exercise"]))
     TABLE.write_text(head + as_toml(merged), encoding="utf-8")
+
+
+def offer(row: Row, *, source: str, profiles: Sequence[str], keep: bool) -> int:
+    """Print what was measured of one exercise and the rows that follow; with `keep`, put them into the table."""
+    wrong = ", ".join(f"{name} at most {best:.3f}" for name, best in row.wrong.items())
+    print(f"# {len(row.honest)} runs, source {source}, profile {' and '.join(profiles)}")
+    print(f"# {row.exercise}: mean {row.mean:.3f}, sd {row.sd:.3f}, min {min(row.honest):.3f}; {wrong}")
+    if row.refusal:
+        print(f"# {row.target:.3f} could be asked, but {row.refusal}")
+        return 1
+    for profile in profiles:
+        found = entry(row, source=source, profile=profile)
+        print(as_toml([found]))
+        if keep:
+            write([found], [row.exercise], source=source, profile=profile)
+    return 0
 
 
 def main() -> int:
