@@ -13,10 +13,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from autograder.notebook import read_notebook
 from coursekit import data, runtime
 
-from .conftest import COURSE
+from .answers import answers
 
 pytestmark = pytest.mark.slow
 
@@ -35,11 +34,7 @@ def notebook(source):
         patch.setenv("COURSE_DATA", FOLDER)
         patch.setenv("COURSE_DATA_SOURCE", source)
         patch.delenv("COURSE_PROFILE", raising=False)
-        (master,) = COURSE.assignment("07_mnist").notebooks
-        sources = {cell.id: cell.source for cell in read_notebook(master.path).cells}
-        names = {}
-        for cell in CELLS:
-            exec(sources[cell], names)
+        names = answers("07_mnist", *CELLS)
         mnist = data.load("mnist")
         held_out = []
         for seed in ("1", "2"):

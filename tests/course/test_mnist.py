@@ -7,10 +7,9 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from autograder.notebook import read_notebook
 from benchmarks import published
 
-from .conftest import COURSE
+from .answers import answers
 
 CELLS = (
     *("setup", "prepare", "negative_log_likelihood", "build_dense", "build_cnn"),
@@ -21,12 +20,7 @@ CELLS = (
 @pytest.fixture(scope="module")
 def mnist():
     """What the cells of the master define, by name."""
-    (notebook,) = COURSE.assignment("07_mnist").notebooks
-    sources = {cell.id: cell.source for cell in read_notebook(notebook.path).cells}
-    names = {}
-    for cell in CELLS:
-        exec(sources[cell], names)
-    return names
+    return answers("07_mnist", *CELLS)
 
 
 def by_layer(model):
