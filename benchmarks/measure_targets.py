@@ -36,6 +36,7 @@ import nbformat
 import numpy as np
 
 from autograder.audit.bounds import FAILURE_RATE, safe_target
+from autograder.audit.calibration import as_toml
 
 ROOT = Path(__file__).resolve().parents[1]
 CNN, MLP, TRANSFER = (
@@ -344,15 +345,6 @@ def entry(row: Row, *, source: str, profile: str) -> dict[str, str | int | float
     """Give a row as the table has it."""
     facts = {"n": len(row.honest), "mean": round(row.mean, 4), "sd": round(row.sd, 4), "target": row.target}
     return {"exercise": row.exercise, "source": source, "profile": profile, **facts}
-
-
-def as_toml(entries: Sequence[Mapping[str, str | int | float]]) -> str:
-    """Write rows as TOML."""
-    tables = []
-    for each in entries:
-        lines = [f'{key} = "{value}"' if isinstance(value, str) else f"{key} = {value}" for key, value in each.items()]
-        tables.append("\n".join(["[[target]]", *lines]))
-    return "\n\n".join(tables) + "\n"
 
 
 def write(
