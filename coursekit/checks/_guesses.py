@@ -148,9 +148,21 @@ _DTYPE_GUESSES: tuple[tuple[Callable[[str, str], bool], str], ...] = (
 )
 
 
+# Which dtype to name where any of a kind would do.
+_OF_A_KIND = {
+    "number": "float32",
+    "inexact": "float32",
+    "floating": "float32",
+    "integer": "int64",
+    "signedinteger": "int64",
+    "unsignedinteger": "uint8",
+    "complexfloating": "complex128",
+}
+
+
 def about_dtype(came: str, asked: str, *, tensor: bool = False) -> str:
     """Name the mistake behind a wrong dtype; of a tensor, which has no ``astype``, with another remedy."""
-    wanted = asked if asked[-1].isdigit() else {"floating": "float32", "bool": "bool"}.get(asked, "int64")
+    wanted = _OF_A_KIND.get(asked, asked)
     convert = f"tf.cast(x, '{wanted}') converts it" if tensor else f".astype('{wanted}') converts it"
     text = next((text for fits, text in _DTYPE_GUESSES if fits(came, asked)), "{convert}.")
     return text.format(convert=convert)

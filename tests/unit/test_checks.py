@@ -1216,9 +1216,17 @@ def test_a_wrong_text_is_not_told_to_lose_its_quotes():
     assert "quotes" not in str(failed.value)
 
 
-def test_what_is_asked_of_a_dtype_is_what_the_remedy_names():
-    with pytest.raises(checks.CheckFailed, match=r"\.astype\('uint8'\)"):
-        checks.dtype(np.zeros(2), "uint8")
+@pytest.mark.parametrize(
+    ("asked", "named"),
+    [("uint8", "uint8"), ("integer", "int64"), ("unsignedinteger", "uint8"), ("complexfloating", "complex128")],
+)
+def test_what_is_asked_of_a_dtype_is_what_the_remedy_names(asked, named):
+    with pytest.raises(checks.CheckFailed) as failed:
+        checks.dtype(np.zeros(2), asked)
+
+    assert f".astype('{named}')" in str(failed.value)
+    remedied = np.zeros(2).astype(named)
+    checks.dtype(remedied, asked)
 
 
 def test_a_mirrored_picture_is_told_along_which_axis():
