@@ -48,10 +48,10 @@ lint: environment  ## Style, format and types alone
 bench: environment  ## Compare the time that grading takes with nbgrader's
 	$(BIN)/python -m benchmarks
 
-audit: environment  ## Judge the judges: the answer bank, mutants of the references, steadiness; goes on where it stopped
-	$(BIN)/autograder audit
-	@# The tests that `make test` leaves out.
+audit: environment  ## The long tests; then the judges are judged: answers, mutants, steadiness
+	@# First the tests that `make test` leaves out: the audit ends with 1 for whatever is to be mended.
 	$(BIN)/python -m pytest --long -m long $(wildcard $(TESTS))
+	$(BIN)/autograder audit
 
 fuzz: environment  ## Feed damaged notebooks, values and archives to whatever reads them
 	$(BIN)/python -m benchmarks.fuzz
