@@ -48,8 +48,8 @@ def notebook(source):
 
 
 @cache
-def run(kind, source, seed, *, raw=False):
-    """Train once with Adam, as the notebook does; give the accuracy on hold-out pictures."""
+def said(kind, source, seed, *, raw=False):
+    """Train once with Adam, as the notebook does; give what the network says of hold-out pictures."""
     import keras
 
     names = notebook(source)
@@ -60,8 +60,12 @@ def run(kind, source, seed, *, raw=False):
     rate = 0.002 if kind == "cnn" else 0.001
     model.compile(keras.optimizers.Adam(rate), "sparse_categorical_crossentropy")
     model.fit(x, y, batch_size=names["BATCH_SIZE"], epochs=names["EPOCHS"], verbose=0)
-    said = model.predict(prepare(names["pictures"]), batch_size=250, verbose=0).argmax(axis=1)
-    return float(np.mean(said == names["labels"]))
+    return model.predict(prepare(names["pictures"]), batch_size=250, verbose=0).argmax(axis=1)
+
+
+def run(kind, source, seed, **options):
+    """Give the accuracy of one training."""
+    return float(np.mean(said(kind, source, seed, **options) == notebook(source)["labels"]))
 
 
 def mean(kind, source, **options):
@@ -79,8 +83,11 @@ def test_raw_pixels_cost_points(source):
     assert run("cnn", source, 1, raw=True) < run("cnn", source, 1) - 0.02
 
 
-def test_a_second_run_of_the_same_network_is_another_result():
-    assert run("cnn", "standin", 1) != run("cnn", "standin", 2)
+def test_a_second_run_of_the_same_network_says_something_else_of_many_pictures():
+    # Though by chance it may be right about as many.
+    first, second = (said("cnn", "standin", seed) for seed in SEEDS)
+
+    assert np.mean(first != second) > 0.1
 
 
 def test_early_stopping_takes_back_what_was_better_than_the_end(tmp_path):
