@@ -235,10 +235,12 @@ def _wish(expected: object, asked: Array) -> str:
     return f"{noun} of {'True and False, of ' if of_truth else ''}shape {asked.shape}"
 
 
-def _array_of(actual: object) -> str:
+def _array_of(actual: Any) -> str:
     if type(actual) not in (list, tuple):
         return ""
-    if nested_numbers(actual) is None:
+    parts = {read_shape(part) for part in actual}
+    # Arrays of one shape, in a list: np.array makes one of them.
+    if nested_numbers(actual) is None and (len(parts) != 1 or parts <= {None, ()}):
         return "Its rows have different lengths, or not all of its entries are numbers."
     return f"np.array(...) makes an array of a {type(actual).__name__}."
 

@@ -459,6 +459,7 @@ def test_close_takes_tensors_and_variables_on_either_side() -> None:
     [
         (None, RIGHT, "return"),
         ([1.0, 2.0, 3.0], RIGHT, "np.array(...)"),
+        ([np.array([1.0]), np.array([2.0])], RIGHT, "np.array(...) makes an array of a list"),
         ([[1.0], [2.0, 3.0]], RIGHT, "different lengths"),
         (np.array, RIGHT, "call it"),
         (RIGHT > 1, RIGHT, "True and False are no numbers"),
