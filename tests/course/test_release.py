@@ -127,10 +127,10 @@ class TestMaster:
         names = [name for name in grade_ids(graded) if name not in persons]
 
         assert len(names) >= 8
+        # Its own at once; another one may follow, of what the answer has made in the cells between them.
         for answer, test in pairwise(names):
             assert answer.startswith("test_") or test == f"test_{answer}"
         assert names[-1].startswith("test_")
-        assert len([name for name in names if name.startswith("test_")]) == len(names) / 2
 
     @every_notebook
     def test_what_a_person_grades_has_a_rubric_for_students_and_the_same_one_for_staff(self, source):
