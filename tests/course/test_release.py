@@ -229,3 +229,14 @@ class TestRelease:
         )
 
         assert build(load_course(tmp_path), load_course(tmp_path).assignments, check=True) == []
+
+
+@every_notebook
+def test_a_page_for_instructors_tells_what_each_test_is_for(source):
+    """A page has aims, time and common mistakes, and one line for every graded cell."""
+    page = (COURSE.root / "docs" / "instructors" / f"{source.assignment}.md").read_text(encoding="utf-8")
+    graded = grade_ids(roles(read_notebook(source.path), grade=True))
+
+    assert [name for name in graded if f"| `{name}` |" not in page] == []
+    assert "**Aims.**" in page
+    assert "**Time.**" in page

@@ -459,6 +459,7 @@ def test_close_takes_tensors_and_variables_on_either_side() -> None:
     [
         (None, RIGHT, "return"),
         ([1.0, 2.0, 3.0], RIGHT, "np.array(...)"),
+        ([np.array([1.0]), np.array([2.0])], RIGHT, "np.array(...) makes an array of a list"),
         ([[1.0], [2.0, 3.0]], RIGHT, "different lengths"),
         (np.array, RIGHT, "call it"),
         (RIGHT > 1, RIGHT, "True and False are no numbers"),
@@ -680,6 +681,11 @@ def test_unchanged_takes_lists_and_numbers() -> None:
     checks.unchanged([[1, 2]], [[1, 2]])
     checks.unchanged(3.5, 3.5)
     assert "2 became 9" in message(checks.unchanged, [[1, 2]], [[1, 9]])
+
+
+def test_unchanged_looks_at_the_copy_that_a_function_was_called_with(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("coursekit.checks._arrays.became", lambda value: value + 1)
+    assert "1.0 became 2.0" in message(checks.unchanged, np.ones(2), np.ones(2))
 
 
 @every(st.floats(), st.floats(-10, 10), st.floats(-10, 10))
