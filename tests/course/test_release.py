@@ -229,3 +229,30 @@ class TestRelease:
         )
 
         assert build(load_course(tmp_path), load_course(tmp_path).assignments, check=True) == []
+
+
+@every_notebook
+def test_a_page_for_instructors_tells_what_each_test_is_for(source):
+    """A page has aims, time and common mistakes, and one line for every graded cell."""
+    page = (COURSE.root / "docs" / "instructors" / f"{source.assignment}.md").read_text(encoding="utf-8")
+    graded = grade_ids(roles(read_notebook(source.path), grade=True))
+
+    assert [name for name in graded if f"| `{name}` |" not in page] == []
+    assert "**Aims.**" in page
+    assert "**Time.**" in page
+
+
+@every_notebook
+def test_no_line_of_a_paragraph_begins_as_a_list_would(source):
+    """In Markdown "1. And" at the beginning of a line makes a list of what was the end of a sentence."""
+    cut = []
+    for cell in read_notebook(source.path).cells:
+        if cell.cell_type != "markdown":
+            continue
+        for before, line in pairwise(cell.source.splitlines()):
+            starts_a_list = re.match(r"(1[.)]|[-+*]) ", line) is not None
+            follows_text = before.strip() and not re.match(r"\s*([-+*]|\d+[.)]) ", before) and not before.endswith(":")
+            if starts_a_list and follows_text and not before.startswith((" ", "|", "#")):
+                cut.append(f"{cell.id}: {before} / {line}")
+
+    assert cut == []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from autograder.audit.auditing import Audit
 from autograder.audit.bank import ANSWERS, LEAST_RIGHT, LEAST_WRONG, TO_COME, read_bank, shortcomings
 from autograder.audit.bounds import lower_bound, safe_target, student_quantile
 from autograder.audit.calibration import Measured, gather, write_targets
@@ -12,6 +13,7 @@ from autograder.audit.extract import dependent_tests, extract
 from autograder.audit.fairness import secrets_in
 from autograder.audit.judging import Judgement
 from autograder.audit.mutation import mutants, screenings
+from autograder.audit.report import write_audit
 from autograder.course import CourseError
 from autograder.paper import with_answers
 from autograder.verdict import CellVerdict, Outcome
@@ -330,3 +332,15 @@ def test_of_a_hundred_honest_runs_about_one_falls_below_a_bound_for_one_in_a_hun
 def test_a_target_lies_below_the_worst_run_too():
     runs = [0.9] * 30 + [0.5]
     assert safe_target(runs) < 0.5 - np.std(runs)
+
+
+def test_the_report_of_a_part_says_what_was_not_judged_and_does_not_count_it_as_nothing_found(long_bank, make_course):
+    audit = Audit()
+    audit.of(long_bank, long_bank.exercises[0].grade_id).right = 3
+
+    page = " ".join(write_audit(make_course({}), audit).read_text(encoding="utf-8").split())
+
+    assert "3 answers: 0 false accepts, 0 false rejects." in page
+    assert "No mutants were judged in this run." in page
+    assert "<td>3</td><td>0</td>" in page
+    assert page.count("<td>\N{EN DASH}</td>") == 5  # four of mutants, and the score
