@@ -682,6 +682,11 @@ def test_unchanged_takes_lists_and_numbers() -> None:
     assert "2 became 9" in message(checks.unchanged, [[1, 2]], [[1, 9]])
 
 
+def test_unchanged_looks_at_the_copy_that_a_function_was_called_with(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("coursekit.checks._arrays.became", lambda value: value + 1)
+    assert "1.0 became 2.0" in message(checks.unchanged, np.ones(2), np.ones(2))
+
+
 @every(st.floats(), st.floats(-10, 10), st.floats(-10, 10))
 def test_between_passes_just_the_numbers_of_the_range(value: float, a: float, b: float) -> None:
     low, high = sorted((a, b))
