@@ -104,11 +104,14 @@ def audit_bank(audit: Audit, bench: Bench, banks: Sequence[Bank], settings: Sett
     """Judge the answers of the banks: right ones of different exercises together, all others alone."""
     every = [trials(bank, settings) for bank in banks]
     accepted = {trial.job.key for trial in _accepted_together(bench, every, tell)}
-    for trial in (trial for of_bank in every for trial in of_bank if trial.job.key in accepted):
-        audit.of(trial.bank, trial.answer.exercise).right += 1
-    planned = {trial.job.key: trial for of_bank in every for trial in of_bank if trial.job.key not in accepted}
+    planned: dict[str, Trial] = {}
+    for trial in (each for of_bank in every for each in of_bank):
+        if trial.job.key in accepted:
+            audit.of(trial.bank, trial.answer.exercise).right += 1
+        else:
+            planned[trial.job.key] = trial
     for key, judgement in _judge(bench, [trial.job for trial in planned.values()], tell).items():
-        trial: Trial = planned[key]
+        trial = planned[key]
         entry = audit.of(trial.bank, trial.answer.exercise)
         entry.right += trial.answer.is_right
         entry.wrong += not trial.answer.is_right

@@ -133,7 +133,7 @@ def companies(alone: Sequence[Trial]) -> list[Company]:
     for trial in alone:
         if trial.answer.is_right:
             of_exercise.setdefault(trial.answer.exercise, []).append(trial)
-    found = []
+    found: list[Company] = []
     for row in zip_longest(*of_exercise.values()):
         together = tuple(trial for trial in row if trial is not None)
         if len(together) > 1:
