@@ -777,6 +777,14 @@ def test_parameters_that_are_not_trained_count_too() -> None:
     checks.param_count(model, 32, by_layer=(20, 12))  # 4 a value, 2 of them not trained
 
 
+def test_a_model_in_a_model_counts_as_one_layer_or_as_the_layers_in_it() -> None:
+    block = keras.Sequential([keras.Input((5,)), layers.Dense(5), layers.BatchNormalization()])
+    model = keras.Sequential([keras.Input((5,)), block, layers.Dense(2)])
+    checks.param_count(model, 62, by_layer=(50, 12))
+    checks.param_count(model, 62, by_layer=(30, 20, 12))
+    assert "2 layers with parameters" in message(checks.param_count, model, by_layer=(30, 12, 20))
+
+
 class OwnModel(keras.Model):  # type: ignore[misc]
     pass
 
