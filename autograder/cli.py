@@ -361,6 +361,33 @@ def report(context: typer.Context) -> None:
     console.print(f"Report: {write_report(course, run=run)}", soft_wrap=True)
 
 
+@app.command(
+    epilog="Examples: `autograder feedback`, `autograder feedback 08_cnn --student 'a*'`. Points and comments that "
+    "people gave in formgrader are in it; call it again when they change."
+)
+def feedback(
+    context: typer.Context,
+    names: Names = None,
+    student: Annotated[str, typer.Option(metavar="GLOB", help="Only students whose name fits this pattern.")] = "*",
+) -> None:
+    """Write each student's notebook with points and messages: `feedback/<student>/<assignment>/<notebook>.html`."""
+    from autograder.report.feedback import write_feedback
+
+    course = _course(context)
+    with console.status("writing") as status:
+        written = write_feedback(
+            course,
+            course.select(names or ()),
+            students=student,
+            tell=lambda path: status.update(escape(str(path.relative_to(course.feedback)))),
+        )
+    if not written:
+        errors.print("Nothing that was graded fits this choice: run 'autograder grade' first.")
+        raise typer.Exit(_WRONG_USAGE)
+    students = {path.parents[1].name for path in written}
+    console.print(f"{len(written)} pages for {len(students)} students in {course.feedback}", soft_wrap=True)
+
+
 @app.command(epilog="Example: `autograder doctor`. Exit code 0: every layer works; 1: one does not.")
 def doctor() -> None:
     """Try every layer of the sandbox for real, and say what works on this machine."""
