@@ -388,6 +388,34 @@ def feedback(
     console.print(f"{len(written)} pages for {len(students)} students in {course.feedback}", soft_wrap=True)
 
 
+@app.command(
+    epilog="Examples: `autograder publish ../students`, `autograder publish ../students 01_images 02_sigmoid_neuron "
+    "--repository university/deep-learning`. The folder may be a clone of the repository: commit and push it yourself. "
+    "Exit code 2: something would be given away, or the folder holds something else; nothing is written then."
+)
+def publish(
+    context: typer.Context,
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A new folder, or that of an earlier edition.")],
+    names: Names = None,
+    repository: Annotated[
+        str | None,
+        typer.Option(
+            metavar="OWNER/NAME", help="Where it will be on GitHub: makes links that open notebooks in Colab."
+        ),
+    ] = None,
+    branch: Annotated[str, typer.Option(help="The repository's branch, for the links.")] = "main",
+) -> None:
+    """Write the student edition, `release/` with all it needs, and prove that no solution or hidden test is in it."""
+    from autograder.publish import make_edition, write_edition
+
+    course = _course(context)
+    with console.status("reading the masters, and looking for secrets in what is given away"):
+        edition = make_edition(course, course.select(names or ()), repository=repository, branch=branch)
+    write_edition(edition, folder, tell=console.print)
+    count = len(edition.notebooks)
+    console.print(f"{count} notebooks in {folder}; no line of a solution or hidden test is in it.", soft_wrap=True)
+
+
 @app.command(epilog="Example: `autograder doctor`. Exit code 0: every layer works; 1: one does not.")
 def doctor() -> None:
     """Try every layer of the sandbox for real, and say what works on this machine."""
