@@ -119,6 +119,8 @@ def _in_fork(work: Callable[[], _Outcome]) -> _Outcome:
     _, status = os.waitpid(child, 0)
     if not answer:
         code = os.waitstatus_to_exitcode(status)
+        if code == -signal.SIGALRM:
+            return False, f"trying it took longer than {_SECONDS} s: this machine is very busy", "Try again later."
         reason = f"the process in which it was tried ended with status {code} and without an answer"
         return False, reason, _REPORT
     works, reason, remedy = json.loads(answer)

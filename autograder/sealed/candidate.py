@@ -17,6 +17,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
+import numpy as np
 from ipykernel.compiler import get_tmp_directory
 
 from autograder.sealed import values
@@ -127,10 +128,31 @@ def _keep(_namespace: dict[str, Any], handles: list[int]) -> None:
         del _objects[handle]
 
 
+def _call(_namespace: dict[str, Any], target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> object:
+    """Call a function; give its result, and those of its arguments (by place) that it has changed."""
+    given = [*args, *kwargs.values()]
+    before = [_state(value) for value in given]
+    result = target(*args, **kwargs)
+    after = [_state(value) for value in given]
+    return result, [(place, given[place]) for place in range(len(given)) if before[place] != after[place]]
+
+
+def _state(value: object) -> object:
+    """Give what changes when a value is written into: numbers of arrays, and parts of lists and dicts."""
+    kind = type(value)
+    if kind is np.ndarray:
+        return value.shape, value.dtype.str, hash(value.tobytes())  # type: ignore[attr-defined]
+    if kind in (list, tuple):
+        return [_state(part) for part in value]  # type: ignore[attr-defined]
+    if kind is dict:
+        return [(repr(key), _state(part)) for key, part in value.items()]  # type: ignore[attr-defined]
+    return repr(value) if kind in (bool, int, float, complex, str, bytes) else id(value)
+
+
 _OPERATIONS: dict[str, Callable[..., object]] = {
     "get": _get,
     "keep": _keep,
-    "call": lambda _namespace, target, args, kwargs: target(*args, **kwargs),
+    "call": _call,
     "attribute": lambda _namespace, target, name: getattr(target, name),
     "item": lambda _namespace, target, key: target[key],
     "len": lambda _namespace, target: len(target),

@@ -27,6 +27,7 @@ from jupyter_client.client import KernelClient
 
 from autograder.sealed import values
 from autograder.sealed.line import Line
+from coursekit.checks import _arrays
 
 NAME = "__examiner__"
 
@@ -82,6 +83,26 @@ class Link:
         self._count = 0
         self._is_stuck = False
         self._references: weakref.WeakSet[Reference] = weakref.WeakSet()
+        self._changed: list[tuple[object, object]] = []
+
+    def call(self, target: Reference, args: tuple[object, ...], kwargs: dict[str, object]) -> Any:
+        """
+        Call a function of the student's, and note which of its arguments it has changed.
+
+        It is called with copies: what it writes into them is told by the candidate. The test's own values stay as they
+        are, so that a made-up change can do nothing but cost points.
+        """
+        answer = self.ask("call", target, args, kwargs)
+        given = [*args, *kwargs.values()]
+        match answer:
+            case (result, [*changes]) if all(_is_change(change, len(given)) for change in changes):
+                self._changed += [(given[place], value) for place, value in changes]
+                return result
+        raise CandidateSilentError("what came back is no result of a call")
+
+    def became(self, value: object) -> object:
+        """Give what the student's code has made of its copy of a value; the value itself where it made nothing."""
+        return next((now for given, now in reversed(self._changed) if given is value), value)
 
     def ask(self, operation: str, *arguments: object) -> Any:
         """
@@ -124,6 +145,7 @@ class Link:
         if self._connection is not None:
             self._connection.close()
         self._connection = self._line = None
+        self._changed.clear()
 
     def _open(self) -> Line:
         """
@@ -223,6 +245,10 @@ class Link:
         return reference
 
 
+def _is_change(change: object, count: int) -> bool:
+    return type(change) is tuple and len(change) == 2 and type(change[0]) is int and 0 <= change[0] < count
+
+
 def _as_exception(facts: dict[str, Any]) -> Exception:
     """Make the student's exception one of ours, which knows where in the student's code it came up."""
     error = _nearest_builtin(facts["kinds"], facts["type"], str(facts["message"]))
@@ -309,7 +335,7 @@ class Reference:
         return f"<the student's {type(self).__name__} {self._name}>".replace(" >", ">")
 
     def ___call__(self, *args: object, **kwargs: object) -> Any:
-        return self._link.ask("call", self, args, kwargs)
+        return self._link.call(self, args, kwargs)
 
     def ___len__(self) -> int:
         return _whole(self._link.ask("len", self))
@@ -431,4 +457,6 @@ def _real_number(value: object) -> float | None:
 
 def install(shell: Any, connection_file: str, folder: str, call_timeout: float) -> None:
     """Make this kernel an examiner."""
-    shell.user_ns[NAME] = Examiner(shell, Link(connection_file, folder, call_timeout))
+    link = Link(connection_file, folder, call_timeout)
+    _arrays.became = link.became
+    shell.user_ns[NAME] = Examiner(shell, link)

@@ -235,10 +235,12 @@ def _wish(expected: object, asked: Array) -> str:
     return f"{noun} of {'True and False, of ' if of_truth else ''}shape {asked.shape}"
 
 
-def _array_of(actual: object) -> str:
+def _array_of(actual: Any) -> str:
     if type(actual) not in (list, tuple):
         return ""
-    if nested_numbers(actual) is None:
+    parts = {read_shape(part) for part in actual}
+    # Arrays of one shape, in a list: np.array makes one of them.
+    if nested_numbers(actual) is None and (len(parts) != 1 or parts <= {None, ()}):
         return "Its rows have different lengths, or not all of its entries are numbers."
     return f"np.array(...) makes an array of a {type(actual).__name__}."
 
@@ -281,6 +283,11 @@ def _about_worst(came: Array, asked: Array, wrong: Array, *, reveal: bool) -> st
     return f"{off}; {where} at {_position(worst)}, where {show(came[worst])} came{instead}."
 
 
+def became(value: object) -> object:
+    """Give what a student's function has made of a value. Where it is called with a copy, this is replaced."""
+    return value
+
+
 def unchanged(before: object, after: object, *, name: str = "the input") -> None:
     """
     Check that a function left its input alone.
@@ -301,7 +308,7 @@ def unchanged(before: object, after: object, *, name: str = "the input") -> None
     TypeError
         When ``before`` is nothing that can be compared: a mistake in the test.
     """
-    change = _change(_own(before, "before"), before, after)
+    change = _change(_own(before, "before"), before, became(after))
     if change:
         fail(name, change, "Your function changed its input: work on a copy (x = x.copy()) or make a new array.")
 

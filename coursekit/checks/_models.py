@@ -8,7 +8,7 @@ from typing import Any
 from coursekit.checks import _guesses
 from coursekit.checks._blueprint import guess
 from coursekit.checks._failure import fail
-from coursekit.checks._networks import Shape, count, layers_of, output_shape, require_model
+from coursekit.checks._networks import Shape, count, innermost, layers_of, output_shape, require_model
 from coursekit.checks._values import class_name
 from coursekit.checks._words import plural
 
@@ -47,7 +47,8 @@ def param_count(
     total : int, optional
         All parameters together.
     by_layer : sequence of int, optional
-        Parameters of each layer that has any, in order.
+        Parameters of each layer that has any, in order. A model that stands in the model may count as one layer or as
+        the layers in it.
     name : str
         What the model is called in the message.
 
@@ -64,7 +65,8 @@ def param_count(
     layers = [layer for layer in layers_of(built) if count(layer)]
     came = [count(layer) for layer in layers]
     shown = f"What came: {', '.join(f'{_named(layer)} {count(layer):,}' for layer in layers) or 'no parameters'}"
-    if by_layer is not None and came != list(by_layer):
+    inner = [count(layer) for layer in innermost(built) if count(layer)]
+    if by_layer is not None and list(by_layer) not in (came, inner):
         asked = list(by_layer)
         hint = guess(built, lambda trace: list(trace.counts) == asked, counts=asked)
         _fail_by_layer(layers, asked, name, hint, shown)

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 import autograder
-from autograder.sandbox import LAYERS, Policy, default_readable
+from autograder.sandbox import LAYERS, Policy, default_readable, probing
 
 REPOSITORY = Path(autograder.__file__).parents[1]
 SECONDS = 60
@@ -434,3 +434,13 @@ def test_the_doctor_finds_every_layer_working():
     told = [line.split(maxsplit=2) for line in done.stdout.splitlines()]
 
     assert [(line[0], line[1]) for line in told] == [(name, "True") for name in LAYERS], done.stdout
+
+
+def test_a_trial_that_does_not_end_says_that_the_machine_is_busy(monkeypatch):
+    monkeypatch.setattr(probing, "_SECONDS", 1)
+
+    works, reason, remedy = probing._in_fork(signal.pause)
+
+    assert not works
+    assert reason == "trying it took longer than 1 s: this machine is very busy"
+    assert remedy == "Try again later."

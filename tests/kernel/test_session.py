@@ -405,6 +405,16 @@ def test_answers_that_are_no_answers_are_refused_at_once_and_the_next_question_i
     assert verdict.seconds < 30
 
 
+def test_a_made_up_result_of_a_call_is_refused():
+    source = "from autograder.sealed import candidate\ndef f(x): return x\ncandidate._OPERATIONS['call'] = lambda *_: 7"
+    changes = ["7", "[(1, 2)]", "[(0, 1, 2)]", "[(True, 1)]"]
+    lies = [f"candidate._OPERATIONS['call'] = lambda *_: (1, {change})" for change in changes]
+
+    verdict = verdict_on(*[Exercise(each, "f(1)") for each in (source, *lies)], limits=QUICK)
+
+    assert outcomes(verdict) == [Outcome.ERROR] * (1 + len(lies))
+
+
 def test_a_cell_stopped_for_saying_too_much_is_named_where_its_answer_is_missed():
     source = "import time\nwhile True:\n    print('x' * 500_000, flush=True)\n    time.sleep(0.05)"
 

@@ -331,6 +331,27 @@ PLAIN = {
     ),
     # So that the rows above mean something
     "a_wrong_value_fails": Row("value = 1", "assert value == 2, 'one is not two'", Outcome.FAILED, "one is not two"),
+    # What a function writes into its arguments
+    "a_change_of_an_array_is_seen_and_the_tests_own_stays": Row(
+        "def f(x):\n    x[0] = 9\n    return x",
+        "from coursekit import checks\n_x = np.arange(3.0)\n_copy = _x.copy()\n_came = f(_x)\n"
+        "assert _came[0] == 9 and np.array_equal(_x, _copy)\nchecks.unchanged(_copy, _x, name='x')",
+        Outcome.FAILED,
+        "x: 1 of its 3 values changed: at [0], 0.0 became 9.0.",
+    ),
+    "a_change_of_a_list_that_is_named_is_seen": Row(
+        "def f(x, sizes):\n    return [sizes.pop() for _ in range(2)]",
+        "from coursekit import checks\n_sizes = [4, 3, 2]\nf(np.ones(2), sizes=_sizes)\n"
+        "checks.unchanged([4, 3, 2], _sizes, name='sizes')",
+        Outcome.FAILED,
+        "its shape was (3,) and is now (1,)",
+    ),
+    "what_is_not_changed_is_not_seen_changed": Row(
+        "def f(x, parts, table):\n    x = x + 1\n    return x, parts[0] * 2, sorted(table)",
+        "from coursekit import checks\n_x, _parts = np.array([1.0, np.nan]), [np.ones(2), 0.5]\n"
+        "f(_x, _parts, {'a': 1})\nchecks.unchanged(np.array([1.0, np.nan]), _x)\n"
+        "checks.unchanged(np.ones(2), _parts[0])",
+    ),
 }
 
 

@@ -459,6 +459,7 @@ def test_close_takes_tensors_and_variables_on_either_side() -> None:
     [
         (None, RIGHT, "return"),
         ([1.0, 2.0, 3.0], RIGHT, "np.array(...)"),
+        ([np.array([1.0]), np.array([2.0])], RIGHT, "np.array(...) makes an array of a list"),
         ([[1.0], [2.0, 3.0]], RIGHT, "different lengths"),
         (np.array, RIGHT, "call it"),
         (RIGHT > 1, RIGHT, "True and False are no numbers"),
@@ -682,6 +683,11 @@ def test_unchanged_takes_lists_and_numbers() -> None:
     assert "2 became 9" in message(checks.unchanged, [[1, 2]], [[1, 9]])
 
 
+def test_unchanged_looks_at_the_copy_that_a_function_was_called_with(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("coursekit.checks._arrays.became", lambda value: value + 1)
+    assert "1.0 became 2.0" in message(checks.unchanged, np.ones(2), np.ones(2))
+
+
 @every(st.floats(), st.floats(-10, 10), st.floats(-10, 10))
 def test_between_passes_just_the_numbers_of_the_range(value: float, a: float, b: float) -> None:
     low, high = sorted((a, b))
@@ -769,6 +775,14 @@ def test_a_functional_model_passes_like_a_sequential_one() -> None:
 def test_parameters_that_are_not_trained_count_too() -> None:
     model = keras.Sequential([keras.Input((5,)), layers.BatchNormalization(), layers.Dense(2)])
     checks.param_count(model, 32, by_layer=(20, 12))  # 4 a value, 2 of them not trained
+
+
+def test_a_model_in_a_model_counts_as_one_layer_or_as_the_layers_in_it() -> None:
+    block = keras.Sequential([keras.Input((5,)), layers.Dense(5), layers.BatchNormalization()])
+    model = keras.Sequential([keras.Input((5,)), block, layers.Dense(2)])
+    checks.param_count(model, 62, by_layer=(50, 12))
+    checks.param_count(model, 62, by_layer=(30, 20, 12))
+    assert "2 layers with parameters" in message(checks.param_count, model, by_layer=(30, 12, 20))
 
 
 class OwnModel(keras.Model):  # type: ignore[misc]
