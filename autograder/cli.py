@@ -77,6 +77,8 @@ class Format(StrEnum):
     """What grades are written as."""
 
     CSV = "csv"
+    MOODLE = "moodle"
+    CANVAS = "canvas"
 
 
 def _limit(unit: str, text: str) -> Any:
@@ -335,19 +337,44 @@ def grade(
     raise typer.Exit(1 if failed else 0)
 
 
-@app.command(epilog="Example: `autograder export --to csv --output grades.csv`")
+@app.command(
+    epilog="Examples: `autograder export`, `autograder export 08_cnn --to moodle --roster 'Grades-CNN.csv'`, "
+    "`autograder export --to canvas --roster gradebook.csv --output back.csv`. The roster is the file that the "
+    "platform gives (Moodle's grading worksheet of one assignment, Canvas's gradebook); what is written is the same "
+    "file, row by row, with the grades in it."
+)
 def export(
     context: typer.Context,
+    names: Names = None,
     to: Annotated[Format, typer.Option(help="What to write.")] = Format.CSV,
-    output: Annotated[Path | None, typer.Option(metavar="FILE", help="Where; else grades.csv in the course.")] = None,
+    roster: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", exists=True, dir_okay=False, help="The platform's file, for moodle and canvas."),
+    ] = None,
+    output: Annotated[Path | None, typer.Option(metavar="FILE", help="Where; else grades-*.csv in the course.")] = None,
 ) -> None:
     """Write the gradebook's scores for other programs."""
-    from autograder.export import export_csv
+    from autograder.export import export_csv, export_to_platform
 
     course = _course(context)
-    path = output or course.root / f"grades.{to.value}"
-    count = export_csv(course, path)
-    console.print(f"{count} rows in {path}")
+    chosen = [assignment.name for assignment in course.select(names or ())]
+    if to is Format.CSV:
+        path = output or course.root / "grades.csv"
+        console.print(f"{export_csv(course, path, names=chosen if names else None)} rows in {path}", soft_wrap=True)
+        return
+    if roster is None:
+        raise typer.BadParameter(f"--to {to.value} needs --roster FILE: the file that {to.value.title()} gives.")
+    if to is Format.MOODLE and len(chosen) != 1:
+        raise typer.BadParameter("a worksheet of Moodle's is about one assignment: name it.")
+    path = output or course.root / f"grades-{chosen[0] if to is Format.MOODLE else 'canvas'}.csv"
+    filled = export_to_platform(course, to.value, roster, chosen, path)
+    console.print(f"{filled.grades} grades in {path}", soft_wrap=True)
+    for remark in filled.remarks:
+        console.print(remark, soft_wrap=True)
+    if filled.waiting:
+        console.print(f"Points may still change, for a person has to give some: {', '.join(filled.waiting)}")
+    if filled.strangers:
+        errors.print(f"Not in {roster.name}, so without a grade there: {', '.join(filled.strangers)}", style="yellow")
 
 
 @app.command(epilog="Example: `autograder report`")
