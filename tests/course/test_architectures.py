@@ -62,9 +62,9 @@ def test_vgg_blocks_are_those_of_vgg16():
 def test_the_batch_of_the_text_by_hand():
     one = np.ones(1)
     x = np.array([[1.0], [1.0], [5.0], [5.0]])
-    y, mean, variance = notebook().batch_norm_training(x, 2 * one, 10 * one, 0 * one, one, momentum=0.9, epsilon=0.0)
+    y, mean, variance = notebook().batch_norm_training(x, 3 * one, 10 * one, 0 * one, one, momentum=0.9, epsilon=0.0)
 
-    assert y.ravel().tolist() == [8, 8, 12, 12]
+    assert y.ravel().tolist() == [7, 7, 13, 13]
     assert (mean, variance) == (pytest.approx(0.3), pytest.approx(1.3))
 
 

@@ -86,13 +86,15 @@ def test_convolution_is_correlation_with_the_flipped_kernel(student):
 
 
 @pytest.mark.parametrize(
-    ("size", "kernel", "padding", "stride", "result"), [(6, 2, 0, 2, 3), (5, 3, 0, 1, 3), (6, 3, 0, 2, 2)]
+    ("size", "kernel", "padding", "stride", "result"),
+    [(6, 2, 0, 2, 3), (5, 3, 0, 1, 3), (6, 3, 0, 2, 2), (6, 3, 2, 2, 4)],
 )
 def test_the_output_size(student, size, kernel, padding, stride, result):
     starts = [start for start in range(-padding, size + padding, stride) if start + kernel <= size + padding]
 
     assert len(starts) == result == student["output_size"](size, kernel, padding, stride)
-    assert conv2d(np.ones((size, size)), np.ones((kernel, kernel)), strides=stride).shape == (result, result)
+    picture = np.pad(np.ones((size, size)), padding)
+    assert conv2d(picture, np.ones((kernel, kernel)), strides=stride).shape == (result, result)
 
 
 def test_same_padding_is_that_of_keras(student):
@@ -100,6 +102,14 @@ def test_same_padding_is_that_of_keras(student):
     for kernel in (np.arange(9).reshape(3, 3), np.arange(8).reshape(2, 4)):
         padded = student["correlate2d"](student["pad_same"](image, kernel), kernel)
         assert padded == pytest.approx(conv2d(image, kernel, padding="same"))
+
+
+def test_a_kernel_of_2_by_2_gets_its_only_zeros_below_and_on_the_right(student):
+    image, kernel = np.array([[1, 2], [3, 4]]), np.array([[1, 10], [100, 1000]])
+    padded = np.array([[1, 2, 0], [3, 4, 0], [0, 0, 0]])
+
+    assert student["pad_same"](image, kernel).tolist() == padded.tolist()
+    assert written_out(padded, kernel) == conv2d(image, kernel, padding="same").tolist()
 
 
 def test_pooling_2_by_2_leaves_a_quarter_of_the_samples(student):
@@ -136,6 +146,22 @@ def test_a_layer_of_several_channels_and_filters_is_that_of_keras(student):
     assert student["conv_layer"](image, kernels, biases) == pytest.approx(maps)
     assert student["fast_conv_layer"](image, kernels, biases) == pytest.approx(maps)
     assert layer.count_params() == (3 * 3 * 3 + 1) * 4
+
+
+def test_one_step_of_two_channels_and_two_filters(student):
+    # Channels and slices as they stand in the text, by filter: patch, weights, what they make together.
+    steps = [
+        [([1, 2, 3, 4], [1, 0, 2, -1], 3), ([2, 2, 1, 0], [1, 2, 0, 1], 6)],
+        [([1, 2, 3, 4], [0, -1, 0, 0], -2), ([2, 2, 1, 0], [0, 0, 1, 0], 1)],
+    ]
+    for patch, weights, together in (channel for channels in steps for channel in channels):
+        assert sum(x * w for x, w in zip(patch, weights, strict=True)) == together
+    image = np.stack([np.reshape(patch, (2, 2)) for patch, _, _ in steps[0]], axis=-1)
+    kernels = np.stack([[np.reshape(w, (2, 2)) for _, w, _ in channels] for channels in steps], axis=-1)
+    kernels = kernels.transpose(1, 2, 0, 3)  # from (channels, rows, columns, filters)
+
+    assert (3 + 6 + 0.5, -2 + 1 - 1) == (9.5, -2)
+    assert student["conv_layer"](image, kernels, np.array([0.5, -1])).tolist() == [[[9.5, -2]]]
 
 
 def test_a_dense_layer_would_need_5_760_000_weights_for_a_map_that_nine_make():
