@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from autograder.audit.bank import Bank, Exercise
 from autograder.audit.calibration import measure
-from autograder.audit.fairness import Fault, Finding, Trial, findings, reference_trial, trials, unsteady
+from autograder.audit.fairness import Fault, Finding, Trial, companies, findings, reference_trial, trials, unsteady
 from autograder.audit.judging import Bench, Job, Judgement
 from autograder.audit.mutation import Attack, Mutant, attacks, limited, reference_job, screenings, stale
 from autograder.grading import Settings
@@ -101,15 +101,36 @@ class Audit:
 
 
 def audit_bank(audit: Audit, bench: Bench, banks: Sequence[Bank], settings: Settings, tell: Tell) -> None:
-    """Judge the answers of the banks."""
-    planned = {trial.job.key: trial for bank in banks for trial in trials(bank, settings)}
+    """Judge the answers of the banks: right ones of different exercises together, all others alone."""
+    every = [trials(bank, settings) for bank in banks]
+    accepted = {trial.job.key for trial in _accepted_together(bench, every, tell)}
+    planned: dict[str, Trial] = {}
+    for trial in (each for of_bank in every for each in of_bank):
+        if trial.job.key in accepted:
+            audit.of(trial.bank, trial.answer.exercise).right += 1
+        else:
+            planned[trial.job.key] = trial
     for key, judgement in _judge(bench, [trial.job for trial in planned.values()], tell).items():
-        trial: Trial = planned[key]
+        trial = planned[key]
         entry = audit.of(trial.bank, trial.answer.exercise)
         entry.right += trial.answer.is_right
         entry.wrong += not trial.answer.is_right
         entry.findings += findings(trial, judgement)
         entry.seconds += judgement.seconds
+
+
+def _accepted_together(bench: Bench, every: Sequence[Sequence[Trial]], tell: Tell) -> list[Trial]:
+    """Give the right answers that were accepted in company; whatever was judged alone before is left to that."""
+    found = [company for alone in every for company in companies(alone)]
+    planned = {
+        company.job.key: company
+        for company in found
+        if bench.kept(company.job) or not all(bench.kept(trial.job) for trial in company.trials)
+    }
+    judged = _judge(bench, [company.job for company in planned.values()], tell)
+    return [
+        trial for key, company in planned.items() for trial in company.trials if company.accepts(trial, judged[key])
+    ]
 
 
 def audit_mutants(audit: Audit, bench: Bench, banks: Sequence[Bank], settings: Settings, tell: Tell) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import lru_cache
+from itertools import zip_longest
 
 from autograder.audit.bank import Answer, Bank
 from autograder.audit.extract import dependent_tests, extract
@@ -97,6 +98,51 @@ def trials(bank: Bank, settings: Settings) -> list[Trial]:
         name = f"{bank.assignment.name} {answer.exercise}: {answer.name}"
         job = Job(name, bank.notebook, part, settings.limits_of(bank.assignment), settings)
         found.append(Trial(bank, answer, tests, job))
+    return found
+
+
+@dataclass(frozen=True)
+class Company:
+    """
+    Right answers to different exercises that stand in one paper.
+
+    Attributes
+    ----------
+    trials : tuple of Trial
+        One for each of the answers.
+    job : Job
+        How all of them are judged at once.
+    """
+
+    trials: tuple[Trial, ...]
+    job: Job
+
+    def accepts(self, trial: Trial, judgement: Judgement) -> bool:
+        """Whether an answer got full points in this company; if it did not, one of the others may be to blame."""
+        return judgement.passes(trial.tests) and not any(judgement.cells[test].staff_note for test in trial.tests)
+
+
+def companies(alone: Sequence[Trial]) -> list[Company]:
+    """
+    Put the right answers of a bank together: the first ones of all exercises, the second ones, and so on.
+
+    They are to get full points, as a student has written them all. So a training is paid for once, and not again for
+    each answer that a network is made with.
+    """
+    of_exercise: dict[str, list[Trial]] = {}
+    for trial in alone:
+        if trial.answer.is_right:
+            of_exercise.setdefault(trial.answer.exercise, []).append(trial)
+    found: list[Company] = []
+    for row in zip_longest(*of_exercise.values()):
+        together = tuple(trial for trial in row if trial is not None)
+        if len(together) > 1:
+            first = together[0]
+            answers = {trial.answer.exercise: trial.answer.code for trial in together}
+            tests = tuple(dict.fromkeys(test for trial in together for test in trial.tests))
+            paper = extract(with_answers(first.bank.reference, answers), tests, list(answers))
+            name = f"{first.bank.assignment.name}: right answers, number {len(found) + 1}"
+            found.append(Company(together, replace(first.job, name=name, paper=paper)))
     return found
 
 

@@ -135,6 +135,60 @@ def test_what_the_tests_make_of_the_banks_answers(bank_of):
     assert len(told) == 5
 
 
+@pytest.fixture
+def two_exercises(make_course):
+    """The bank of a course whose second exercise uses the first one; these are its right answers."""
+
+    def make(*entries):
+        master = Cells.notebook(
+            Cells.text("# A", "title"),
+            Cells.answer(SOLUTION),
+            Cells.test(STRONG),
+            Cells.answer(
+                "def four(x):\n    ### BEGIN SOLUTION\n    return double(double(x))\n    ### END SOLUTION", "four"
+            ),
+            Cells.test("assert four(1) == 4", "test_four"),
+        )
+        course = make_course({"01_a/a.ipynb": master})
+        (course.root / ANSWERS).mkdir(parents=True, exist_ok=True)
+        (course.root / ANSWERS / "01_a.toml").write_text("\n".join(entries))
+        return course, read_bank(course, course.assignment("01_a"))
+
+    return make
+
+
+def right(exercise, code, name):
+    return entry("right", code, name=name).replace("'double'", f"'{exercise}'")
+
+
+PLUS = right("double", "def double(x):\n    return x + x", "plus")
+TIMES = right("four", "def four(x):\n    return 4 * x", "times")
+
+
+def test_right_answers_to_different_exercises_are_judged_in_one_paper(two_exercises):
+    course, bank = two_exercises(PLUS, TIMES, right("four", "def four(x):\n    return x + x + x + x", "plus"))
+
+    audit, told = audited(audit_bank, course, bank)
+
+    assert ([each.right for each in audit.exercises.values()], audit.is_clean) == ([1, 2], True)
+    assert ["right answers, number 1" in line for line in told] == [True, False]
+
+
+def test_right_answers_that_do_not_go_together_are_judged_alone(two_exercises):
+    helper = "def twice(x):\n    return {}\n\n\ndef {}(x):\n    return {}"
+    first = right("double", helper.format("2 * x", "double", "twice(x)"), "helper")
+    second = right("four", helper.format("4 * x", "four", "twice(x) if double(1) == 2 else 0"), "helper")
+    bad = right("four", "def four(x):\n    return 4", "hard-coded")
+    worse = right("double", "def double(x):\n    return 2", "hard-coded")
+    course, bank = two_exercises(first, worse, second, bad)
+
+    audit, _ = audited(audit_bank, course, bank)
+
+    assert [each.right for each in audit.exercises.values()] == [2, 2]
+    findings = {finding.answer for each in audit.exercises.values() for finding in each.findings}
+    assert findings == {"hard-coded"}
+
+
 def test_a_second_run_judges_nothing_again_unless_a_test_was_changed(bank_of, monkeypatch):
     from autograder.audit import judging
 
