@@ -77,6 +77,8 @@ class Format(StrEnum):
     """What grades are written as."""
 
     CSV = "csv"
+    MOODLE = "moodle"
+    CANVAS = "canvas"
 
 
 def _limit(unit: str, text: str) -> Any:
@@ -335,19 +337,44 @@ def grade(
     raise typer.Exit(1 if failed else 0)
 
 
-@app.command(epilog="Example: `autograder export --to csv --output grades.csv`")
+@app.command(
+    epilog="Examples: `autograder export`, `autograder export 08_cnn --to moodle --roster 'Grades-CNN.csv'`, "
+    "`autograder export --to canvas --roster gradebook.csv --output back.csv`. The roster is the file that the "
+    "platform gives (Moodle's grading worksheet of one assignment, Canvas's gradebook); what is written is the same "
+    "file, row by row, with the grades in it."
+)
 def export(
     context: typer.Context,
+    names: Names = None,
     to: Annotated[Format, typer.Option(help="What to write.")] = Format.CSV,
-    output: Annotated[Path | None, typer.Option(metavar="FILE", help="Where; else grades.csv in the course.")] = None,
+    roster: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", exists=True, dir_okay=False, help="The platform's file, for moodle and canvas."),
+    ] = None,
+    output: Annotated[Path | None, typer.Option(metavar="FILE", help="Where; else grades-*.csv in the course.")] = None,
 ) -> None:
     """Write the gradebook's scores for other programs."""
-    from autograder.export import export_csv
+    from autograder.export import export_csv, export_to_platform
 
     course = _course(context)
-    path = output or course.root / f"grades.{to.value}"
-    count = export_csv(course, path)
-    console.print(f"{count} rows in {path}")
+    chosen = [assignment.name for assignment in course.select(names or ())]
+    if to is Format.CSV:
+        path = output or course.root / "grades.csv"
+        console.print(f"{export_csv(course, path, names=chosen if names else None)} rows in {path}", soft_wrap=True)
+        return
+    if roster is None:
+        raise typer.BadParameter(f"--to {to.value} needs --roster FILE: the file that {to.value.title()} gives.")
+    if to is Format.MOODLE and len(chosen) != 1:
+        raise typer.BadParameter("a worksheet of Moodle's is about one assignment: name it.")
+    path = output or course.root / f"grades-{chosen[0] if to is Format.MOODLE else 'canvas'}.csv"
+    filled = export_to_platform(course, to.value, roster, chosen, path)
+    console.print(f"{filled.grades} grades in {path}", soft_wrap=True)
+    for remark in filled.remarks:
+        console.print(remark, soft_wrap=True)
+    if filled.waiting:
+        console.print(f"Points may still change, for a person has to give some: {', '.join(filled.waiting)}")
+    if filled.strangers:
+        errors.print(f"Not in {roster.name}, so without a grade there: {', '.join(filled.strangers)}", style="yellow")
 
 
 @app.command(epilog="Example: `autograder report`")
@@ -359,6 +386,61 @@ def report(context: typer.Context) -> None:
     facts = course.reports / _RUN_FILE
     run = json.loads(facts.read_text(encoding="utf-8")) if facts.exists() else {}
     console.print(f"Report: {write_report(course, run=run)}", soft_wrap=True)
+
+
+@app.command(
+    epilog="Examples: `autograder feedback`, `autograder feedback 08_cnn --student 'a*'`. Points and comments that "
+    "people gave in formgrader are in it; call it again when they change."
+)
+def feedback(
+    context: typer.Context,
+    names: Names = None,
+    student: Annotated[str, typer.Option(metavar="GLOB", help="Only students whose name fits this pattern.")] = "*",
+) -> None:
+    """Write each student's notebook with points and messages: `feedback/<student>/<assignment>/<notebook>.html`."""
+    from autograder.report.feedback import write_feedback
+
+    course = _course(context)
+    with console.status("writing") as status:
+        written = write_feedback(
+            course,
+            course.select(names or ()),
+            students=student,
+            tell=lambda path: status.update(escape(str(path.relative_to(course.feedback)))),
+        )
+    if not written:
+        errors.print("Nothing that was graded fits this choice: run 'autograder grade' first.")
+        raise typer.Exit(_WRONG_USAGE)
+    students = {path.parents[1].name for path in written}
+    console.print(f"{len(written)} pages for {len(students)} students in {course.feedback}", soft_wrap=True)
+
+
+@app.command(
+    epilog="Examples: `autograder publish ../students`, `autograder publish ../students 01_images 02_sigmoid_neuron "
+    "--repository university/deep-learning`. The folder may be a clone of the repository: commit and push it yourself. "
+    "Exit code 2: something would be given away, or the folder holds something else; nothing is written then."
+)
+def publish(
+    context: typer.Context,
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A new folder, or that of an earlier edition.")],
+    names: Names = None,
+    repository: Annotated[
+        str | None,
+        typer.Option(
+            metavar="OWNER/NAME", help="Where it will be on GitHub: makes links that open notebooks in Colab."
+        ),
+    ] = None,
+    branch: Annotated[str, typer.Option(help="The repository's branch, for the links.")] = "main",
+) -> None:
+    """Write the student edition, `release/` with all it needs, and prove that no solution or hidden test is in it."""
+    from autograder.publish import make_edition, write_edition
+
+    course = _course(context)
+    with console.status("reading the masters, and looking for secrets in what is given away"):
+        edition = make_edition(course, course.select(names or ()), repository=repository, branch=branch)
+    write_edition(edition, folder, tell=console.print)
+    count = len(edition.notebooks)
+    console.print(f"{count} notebooks in {folder}; no line of a solution or hidden test is in it.", soft_wrap=True)
 
 
 @app.command(epilog="Example: `autograder doctor`. Exit code 0: every layer works; 1: one does not.")

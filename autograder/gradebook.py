@@ -29,6 +29,7 @@ from nbgrader.api import (
     Assignment,
     Base,
     BaseCell,
+    Comment,
     Grade,
     GradeCell,
     Notebook,
@@ -402,6 +403,25 @@ class Gradebook:
         with self._reading() as connection:
             for student, notebook, cell, score, maximum, by_person, needs_person in connection.execute(query):
                 found[student, notebook][cell] = Points(score, maximum, bool(by_person), bool(needs_person))
+        return dict(found)
+
+    def comments(self, assignment: str) -> dict[tuple[str, str], dict[str, str]]:
+        """Give what people said about answers of an assignment, by student and notebook, then by grade id."""
+        query = (
+            select(SubmittedAssignment.student_id, Notebook.name, BaseCell.name, Comment.manual_comment)
+            .select_from(Comment)
+            .join(BaseCell.__table__, BaseCell.__table__.c.id == Comment.cell_id)
+            .join(SubmittedNotebook, SubmittedNotebook.id == Comment.notebook_id)
+            .join(Notebook, Notebook.id == SubmittedNotebook.notebook_id)
+            .join(SubmittedAssignment, SubmittedAssignment.id == SubmittedNotebook.assignment_id)
+            .join(Assignment, Assignment.id == SubmittedAssignment.assignment_id)
+            .where(Assignment.name == assignment, Comment.manual_comment.is_not(None))
+        )
+        found: dict[tuple[str, str], dict[str, str]] = defaultdict(dict)
+        with self._reading() as connection:
+            for student, notebook, cell, comment in connection.execute(query):
+                if comment.strip():
+                    found[student, notebook][cell] = comment
         return dict(found)
 
     def scores(self) -> tuple[Score, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import re
@@ -57,6 +58,8 @@ class Student:
         When, in UTC, where the list says so. A list that does is about one assignment: see :meth:`is_about`.
     late : bool
         The list says that it was late.
+    row : int
+        Their row in the file, counted from 0 for that of the headings.
     """
 
     folder: str
@@ -65,6 +68,7 @@ class Student:
     group: str = ""
     handed_in: datetime | None = None
     late: bool = False
+    row: int = 0
 
     def is_about(self, handed: Handed) -> bool:
         """Tell whether the list's time is of this: Moodle numbers students anew for each assignment, and groups."""
@@ -149,9 +153,9 @@ def read_roster(path: Path) -> Roster:
     RosterError
         It cannot be read, has other columns, or two students who would share a folder.
     """
-    rows = list(_rows(path))
+    rows = read_table(path).rows
     headings = _headings(rows[0] if rows else [], path)
-    students = [_Row(row, headings) for row in rows[1:]]
+    students = [_Row(row, headings, place) for place, row in enumerate(rows[1:], start=1)]
     students = [row for row in students if row.is_student]
     names = {row: row.wish(short=True) for row in students}
     shared = {name for name, count in Counter(map(str.casefold, names.values())).items() if count > 1}
@@ -171,20 +175,55 @@ def _turned(name: str) -> str:
     return f"{first.strip()} {last.strip()}" if comma else name
 
 
-def _rows(path: Path) -> Iterator[list[str]]:
+@dataclass(frozen=True)
+class CsvTable:
+    """
+    A CSV file, with what it takes to write it as it was.
+
+    Attributes
+    ----------
+    rows : tuple of tuple of str
+        Its cells, headings first.
+    delimiter, encoding : str
+        Between cells, and of the text.
+    """
+
+    rows: tuple[tuple[str, ...], ...]
+    delimiter: str
+    encoding: str
+
+    def text(self) -> bytes:
+        """Give the file's bytes, with as few quotes as can be."""
+        text = io.StringIO(newline="")
+        csv.writer(text, delimiter=self.delimiter, lineterminator="\r\n").writerows(self.rows)
+        return text.getvalue().encode(self.encoding)
+
+
+def read_table(path: Path) -> CsvTable:
+    """
+    Read a CSV file as platforms and spreadsheets write it.
+
+    Raises
+    ------
+    RosterError
+        It cannot be read.
+    """
     try:
         with path.open("rb") as file:
             data = file.read(_MAX_BYTES + 1)
         if len(data) > _MAX_BYTES:
             raise ValueError("it is larger than any class")
-        text = data.decode("utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
+        wide = data[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+        encoding = "utf-16" if wide else "utf-8-sig" if data.startswith(codecs.BOM_UTF8) else "utf-8"
+        text = data.decode(encoding)
         heading = text.partition("\n")[0]
         delimiter = max(",;\t", key=heading.count)
-        yield from csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+        rows = tuple(map(tuple, csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)))
     except OSError as error:
         raise RosterError(f"{path} cannot be read: {error.strerror}.") from error
     except (ValueError, csv.Error) as error:
         raise RosterError(f"{path} is no list of students: {error}. Save it as CSV in UTF-8.") from error
+    return CsvTable(rows, delimiter, encoding)
 
 
 def _headings(row: Sequence[str], path: Path) -> dict[str, int]:
@@ -205,7 +244,8 @@ def _headings(row: Sequence[str], path: Path) -> dict[str, int]:
 class _Row:
     """A row of the list."""
 
-    def __init__(self, cells: Sequence[str], headings: Mapping[str, int]) -> None:
+    def __init__(self, cells: Sequence[str], headings: Mapping[str, int], place: int) -> None:
+        self._place = place
         values = {key: cells[place].strip() for key, place in headings.items() if place < len(cells)}
         self._values = values
         self.name = values.get("name") or " ".join(filter(None, (values.get("first"), values.get("last"))))
@@ -233,4 +273,5 @@ class _Row:
             group=self._values.get("group", ""),
             handed_in=read_time(self._values.get("time", "")),
             late=bool(_LATE.search(self._values.get("status", ""))),
+            row=self._place,
         )

@@ -1,4 +1,4 @@
-"""What instructors look at after grading: one page that says how the class did and where a person is needed."""
+"""What people look at after grading: the instructors' page about the class, and each student's own."""
 
 from autograder.report.page import write_report
 
