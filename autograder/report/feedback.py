@@ -6,11 +6,13 @@ import fnmatch
 import re
 from dataclasses import dataclass
 from functools import cache, lru_cache
+from html import unescape
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
+from xml.etree.ElementTree import tostring
 
 from jinja2 import Environment, StrictUndefined
-from latex2mathml.converter import convert
+from latex2mathml.converter import convert_to_element
 from markupsafe import Markup, escape
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from pygments import highlight
@@ -36,6 +38,9 @@ _TERMINAL_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _HEADING = re.compile(r"^#+\s+(.+?)\s*$", re.M)
 _MOST_CHARACTERS = 20_000
 """Of one output: the rest of a flood is of no use to anybody."""
+
+_NOT_IN_FORMULAS = frozenset(("href", "style", "class", "id"))
+"""Attributes that LaTeX can ask for, and that have no business in a formula."""
 
 WORDS = {
     Outcome.PASSED: "all points",
@@ -255,10 +260,9 @@ def _cells(
     for cell in (executed or released).cells:
         given = as_released.get(cell.id)
         noted = nbgrader_metadata(given) if given is not None else {}
-        is_answer = bool(noted.get("solution")) or bool(noted.get("task"))
-        is_own = is_answer or (given is None and (cell.cell_type, cell.source) not in unchanged)
+        is_own = bool(noted.get("solution")) or (given is None and (cell.cell_type, cell.source) not in unchanged)
         is_test = bool(noted.get("grade")) and not noted.get("solution")
-        # Of the instructor's cells what was released: in the executed notebook there are the hidden tests.
+        # Of the instructor's cells what was released: the executed notebook has hidden tests and mark schemes.
         source = cell.source if is_own or given is None else given.source
         grade_id = str(noted.get("grade_id", ""))
         if cell.cell_type == "markdown" and not is_own and (headings := _HEADING.findall(source)):
@@ -352,9 +356,15 @@ class _Renderer(IPythonRenderer):  # type: ignore[misc]  # nbconvert tells no ty
 
 def _formula(latex: str, display: str) -> str:
     try:
-        return str(convert(latex, display=display))
+        formula = convert_to_element(latex, display=display)
     except Exception:  # noqa: BLE001 - whatever a student wrote between dollars is shown as it is
         return f"<code>{escape(latex)}</code>"
+    for part in formula.iter():
+        # The library writes signs as entities, and lets a text be whatever it is: both become text here.
+        part.text = unescape(part.text) if part.text else None
+        for name in _NOT_IN_FORMULAS.intersection(part.keys()):
+            del part.attrib[name]
+    return tostring(formula, encoding="unicode", short_empty_elements=False)
 
 
 def _resource(name: str) -> str:

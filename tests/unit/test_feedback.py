@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 
 import nbformat
 import pytest
@@ -126,6 +127,41 @@ def test_formulas_are_mathml_and_one_that_cannot_be_read_is_shown_as_it_is():
     assert found.select_one('.text math[display="block"]')
     assert found.select(".own msup")
     assert "x_1_2" in found.get_text()
+
+
+@pytest.mark.parametrize(
+    "formula",
+    [
+        "$\\text{<script>alert(1)</script>}$",
+        "$\\text{<meta http-equiv=refresh content=0>}$",
+        '$\\color{red"><script>alert(1)</script>}{x}$',
+        '$\\class{"><script>}{x}$',
+        "$\\href{javascript:alert(1)}{x}$",
+        "$\\style{position:fixed}{x}$",
+        "$$\\text{&lt;script&gt;}$$",
+        "\\begin{a}<script>1</script>\\end{a}",
+    ],
+)
+def test_a_formula_is_nothing_but_a_formula(formula):
+    found = page(notebook=executed(extra=[Cells.text(formula, "more")]))
+    inside = [tag for math in found.select(".own math") for tag in math.find_all(True)]
+    assert inside
+    assert {tag.name for tag in inside} <= {"mrow", "mtext", "mi", "mo", "mn", "mstyle", "mspace"}
+    assert not [tag for tag in inside if tag.attrs.keys() & {"href", "style", "class", "id"}]
+    assert len(found.find_all("meta")) == 3
+    assert not found.find_all("script")
+
+
+def test_of_a_task_the_mark_scheme_is_not_in_it():
+    task = Cells.text(
+        "Draw.\n\n### BEGIN MARK SCHEME\nfull marks for a cat\n### END MARK SCHEME", "draw", task=True, points=3
+    )
+    notebook = Cells.notebook(*MASTER.cells, task)
+    waits = CellVerdict("draw", 0.0, 3.0, Outcome.MANUAL, "Your instructor grades this answer.")
+    verdict_on_it = replace(verdict(), cells=(*verdict().cells, waits))
+    html = render_feedback(verdict_on_it, release_notebook(notebook), notebook, {}, {}, None, title="Small")
+    assert "Draw." in html
+    assert "full marks for a cat" not in html
 
 
 def test_a_file_that_could_not_be_read_gives_a_page_with_the_reason():
