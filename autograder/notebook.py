@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import json
 import os
+import re
 import stat
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,8 @@ MAX_DEPTH = 100
 
 _CLEAR_OUTPUTS = "Clear its outputs (in JupyterLab: Edit, Clear Outputs of All Cells) and save it."
 _NOT_UTF8 = "is not a notebook: it is not UTF-8 text. Download it again, or save it anew from JupyterLab."
+_HEADING = re.compile(r"^#+\s+(.+?)\s*$", re.M)
+_TERMINAL_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _TOO_DEEP = "is not a notebook: its JSON is nested too deeply. Download it again and copy your answers into it."
 
 
@@ -221,6 +224,16 @@ def _is_output(output: object) -> bool:
             return "text" not in output
         case _:
             return False
+
+
+def headings(cell: NotebookNode) -> list[str]:
+    """Give the headings in a cell's text, without their signs; none for a cell that is no text."""
+    return _HEADING.findall(cell.source) if cell.cell_type == "markdown" else []
+
+
+def without_colours(text: str) -> str:
+    """Give what a program printed without the signs that colour it in a terminal."""
+    return _TERMINAL_COLOUR.sub("", text)
 
 
 def _is_text(value: object) -> bool:

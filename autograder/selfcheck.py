@@ -16,7 +16,7 @@ from autograder.course import Limits
 from autograder.kernels.kernel import CellRun, End, Kernel
 from autograder.kernels.pictures import NO_PICTURES
 from autograder.kernels.process import can_fork, shared_server
-from autograder.notebook import NotebookError, cell_label, nbgrader_metadata, read_notebook
+from autograder.notebook import NotebookError, cell_label, headings, nbgrader_metadata, read_notebook, without_colours
 from autograder.verdict import CellVerdict, Outcome
 
 if TYPE_CHECKING:
@@ -25,9 +25,7 @@ if TYPE_CHECKING:
     from nbformat import NotebookNode
     from rich.console import RenderableType
 
-_HEADING = re.compile(r"^#+\s+(.+?)\s*$", re.M)
 _FAILING_LINE = re.compile(r"^-+> *\d+ +(.*)$", re.M)
-_TERMINAL_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 # A number as a kernel shows it, NumPy's scalars included.
 _NUMBER = re.compile(r"(?:np\.\w+\()?([-+]?[\d.]+(?:e[-+]?\d+)?)\)?", re.I)
 
@@ -170,8 +168,7 @@ def judge(
     findings, stumbles = [], []
     place, death = "", ""
     for index, (cell, run) in enumerate(zip(notebook.cells, runs, strict=True)):
-        if cell.cell_type == "markdown":
-            place = (_HEADING.findall(cell.source) or [place])[-1]
+        place = [place, *headings(cell)][-1]
         if nbgrader_metadata(cell).get("grade"):
             findings.append(Finding(place, index + 1, _verdict(cell, run, timeout, death)))
         elif run is not None and run.end is not End.OK and not _is_unanswered(cell, run):
@@ -287,7 +284,7 @@ def _explain_error(run: CellRun) -> tuple[Outcome, str]:
 def _failing_line(run: CellRun) -> str:
     """Give the line that raised, which an assertion without words leaves as the only thing to show."""
     traceback = "\n".join(line for output in run.outputs for line in output.get("traceback", []))
-    lines = _FAILING_LINE.findall(_TERMINAL_COLOUR.sub("", traceback))
+    lines = _FAILING_LINE.findall(without_colours(traceback))
     return lines[-1].strip() if lines else "an assertion"
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from autograder.build import BuildError, read_master, supporting_files, write_file
 from autograder.kernels.process import CALM
-from autograder.notebook import cell_label, notebook_text
+from autograder.notebook import cell_label, notebook_text, without_colours
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -28,7 +28,6 @@ MAX_BYTES = 2_000_000
 _WARM, _COLD = "warm", "python3"
 
 _TRACEBACK_LINES = 30
-_TERMINAL_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 # A path is looked for from the beginning of a word alone: from every character of it, the time would grow with the
 # square of a long word's length.
@@ -163,7 +162,7 @@ def _execute(master: NotebookNode, *, name: str, kernel: str, folder: str, limit
 
 
 def _tail(traceback: str) -> str:
-    return "\n".join(_TERMINAL_COLOUR.sub("", traceback).splitlines()[-_TRACEBACK_LINES:])
+    return "\n".join(without_colours(traceback).splitlines()[-_TRACEBACK_LINES:])
 
 
 def _steady(output: NotebookNode) -> NotebookNode:

@@ -15,7 +15,7 @@ from jinja2 import Environment, StrictUndefined
 import coursekit
 from autograder.build import read_master, release_notebook, supporting_files, write_file
 from autograder.errors import AutograderError
-from autograder.notebook import notebook_text
+from autograder.notebook import headings, notebook_text
 from autograder.publish.proof import leaks
 
 if TYPE_CHECKING:
@@ -54,7 +54,6 @@ _TEMPLATES = {
     ".github/workflows/check.yml": "check.yml",
 }
 _REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")
-_TITLE = re.compile(r"^#\s+(.+?)\s*$", re.M)
 
 
 class PublishError(AutograderError):
@@ -214,10 +213,7 @@ def _needs(course: Course) -> list[str]:
 
 
 def _title(notebook: NotebookNode, otherwise: str) -> str:
-    for cell in notebook.cells:
-        if cell.cell_type == "markdown" and (found := _TITLE.search(cell.source)):
-            return found[1]
-    return otherwise
+    return next((heading for cell in notebook.cells for heading in headings(cell)), otherwise)
 
 
 def _points(notebook: NotebookNode) -> float:

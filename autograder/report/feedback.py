@@ -7,7 +7,6 @@ import re
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from html import unescape
-from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 from xml.etree.ElementTree import tostring
 
@@ -21,8 +20,9 @@ from pygments.lexers import PythonLexer
 
 from autograder.build import read_master, release_notebook, write_file
 from autograder.gradebook import open_gradebook
-from autograder.notebook import nbgrader_metadata, read_notebook
+from autograder.notebook import headings, nbgrader_metadata, read_notebook, without_colours
 from autograder.report.page import points as written_points
+from autograder.report.page import resource
 from autograder.verdict import CellVerdict, Outcome, Status, Verdict
 
 if TYPE_CHECKING:
@@ -34,8 +34,6 @@ if TYPE_CHECKING:
     from autograder.course import Assignment, Course
     from autograder.gradebook import Points, Score
 
-_TERMINAL_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
-_HEADING = re.compile(r"^#+\s+(.+?)\s*$", re.M)
 _MOST_CHARACTERS = 20_000
 """Of one output: the rest of a flood is of no use to anybody."""
 
@@ -230,7 +228,7 @@ def render_feedback(
     marks = tuple(cell.mark for cell in cells if cell.mark is not None)
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters["points"] = written_points
-    return environment.from_string(_resource("feedback.html.j2")).render(
+    return environment.from_string(resource("feedback.html.j2")).render(
         title=title,
         verdict=verdict,
         failed=verdict.status is Status.FAILED,
@@ -240,7 +238,7 @@ def render_feedback(
         maximum=sum(mark.max_score for mark in marks),
         waiting=sum(mark.waits for mark in marks),
         penalty=score.late_submission_penalty if score else 0.0,
-        style=Markup(_resource("page.css") + _resource("feedback.css") + _code_style()),
+        style=Markup(resource("page.css") + resource("feedback.css") + _code_style()),
         policy="default-src 'none'; style-src 'unsafe-inline'; img-src data:",
     )
 
@@ -265,8 +263,8 @@ def _cells(
         # Of the instructor's cells what was released: the executed notebook has hidden tests and mark schemes.
         source = cell.source if is_own or given is None else given.source
         grade_id = str(noted.get("grade_id", ""))
-        if cell.cell_type == "markdown" and not is_own and (headings := _HEADING.findall(source)):
-            place = headings[-1]
+        if not is_own:
+            place = [place, *headings(cell)][-1]
         yield Shown(
             "code" if cell.cell_type == "code" else "text",
             _code(source) if cell.cell_type == "code" else _text(source, trusted=not is_own),
@@ -309,7 +307,7 @@ def _outputs(outputs: Sequence[NotebookNode]) -> Iterator[Markup]:
 
 
 def _printed(text: str, kind: str) -> Markup:
-    plain = _TERMINAL_COLOUR.sub("", text)
+    plain = without_colours(text)
     if len(plain) > _MOST_CHARACTERS:
         plain = f"{plain[:_MOST_CHARACTERS]}\n[{len(plain) - _MOST_CHARACTERS:,} more characters]"
     return Markup('<pre class="output {}">{}</pre>').format(kind, plain)
@@ -365,7 +363,3 @@ def _formula(latex: str, display: str) -> str:
         for name in _NOT_IN_FORMULAS.intersection(part.keys()):
             del part.attrib[name]
     return tostring(formula, encoding="unicode", short_empty_elements=False)
-
-
-def _resource(name: str) -> str:
-    return files("autograder.report").joinpath(name).read_text(encoding="utf-8")

@@ -100,8 +100,8 @@ def render(statistics: CourseStatistics, *, title: str, run: Mapping[str, str], 
         "shorten": shorten,
         "breakable": breakable,
     }
-    style, script = _resource("page.css"), _resource("page.js")
-    return environment.from_string(_resource("page.html.j2")).render(
+    style, script = resource("page.css"), resource("page.js")
+    return environment.from_string(resource("page.html.j2")).render(
         course=statistics,
         title=title,
         run=run,
@@ -147,7 +147,8 @@ def breakable(name: str) -> Markup:
     return Markup("_<wbr>").join(escape(part) for part in name.split("_"))
 
 
-def _resource(name: str) -> str:
+def resource(name: str) -> str:
+    """Give the text of a file that belongs to this package."""
     return files("autograder.report").joinpath(name).read_text(encoding="utf-8")
 
 
