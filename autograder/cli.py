@@ -523,8 +523,8 @@ def audit_calibrate_command(
     sweep()
     course = _course(context)
     shared_server(course.preload)
-    _require_sandbox()
-    settings = Settings(environment=_environment(profile, data))
+    # Nothing is run but the course's own answers, and a GPU is not to be had in the sandbox.
+    settings = Settings(environment=(*_environment(profile, data), *_accelerator(profile)), sandbox=False)
     bench = Bench(course, jobs=jobs or os.cpu_count() or 1)
     source, _ = _kind(settings)
     refused = []
@@ -687,10 +687,19 @@ def _environment(profile: Profile, data: Source | None) -> tuple[tuple[str, str]
     return tuple((name, value) for name, value in pairs.items() if value)
 
 
+def _accelerator(profile: Profile) -> tuple[tuple[str, str], ...]:
+    """Give what lets kernels have the GPUs that this process may use: several share each, none takes it all."""
+    if profile is not Profile.GPU or "CUDA_VISIBLE_DEVICES" not in os.environ:
+        return ()
+    shared = {"TF_FORCE_GPU_ALLOW_GROWTH": "true", "XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
+    return (("CUDA_VISIBLE_DEVICES", os.environ["CUDA_VISIBLE_DEVICES"]), *shared.items())
+
+
 def _run_facts(settings: Any, workers: int) -> dict[str, str]:
     """Tell how a run graded, for people."""
-    from importlib.metadata import version
     from platform import python_version
+
+    from autograder.versions import versions
 
     given = dict(settings.environment)
     pinned = {"real": "real data alone", "standin": "the embedded stand-ins"}
@@ -702,7 +711,7 @@ def _run_facts(settings: Any, workers: int) -> dict[str, str]:
         "Pictures": "all drawn" if settings.pictures else "drawn where a person has cells to grade",
         "Jobs": f"{workers} at a time, {settings.threads} thread(s) each",
         "Python": python_version(),
-        **{name: version(name) for name in ("tensorflow", "keras", "numpy", "nbgrader")},
+        **versions("nbgrader"),
     }
 
 

@@ -17,7 +17,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from functools import cache
-from importlib.metadata import version
 from pathlib import Path
 
 from nbformat import NotebookNode
@@ -37,6 +36,7 @@ from autograder.sealed.session import Conditions, conduct
 from autograder.submitted import Submission
 from autograder.temporary import HeldFolder
 from autograder.verdict import CellVerdict, Outcome, Status, Verdict
+from autograder.versions import versions
 
 
 class GradingError(AutograderError):
@@ -345,8 +345,8 @@ def _fingerprint(paper: Paper | Verdict, settings: Settings, submission: Submiss
 
 
 @cache
-def _versions() -> tuple[str, ...]:
-    return tuple(version(name) for name in ("deep-learning-course", "tensorflow", "keras", "numpy"))
+def _versions() -> tuple[tuple[str, str], ...]:
+    return tuple(versions("deep-learning-course").items())
 
 
 def _files_print(assignment: Assignment) -> str:

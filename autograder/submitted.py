@@ -14,7 +14,7 @@ from pathlib import Path
 from autograder.course import Assignment, Course, CourseError, NotebookSource
 
 _OURS = frozenset({"coursekit", "autograder"})
-_KERAS = frozenset({"keras", "tensorflow"})
+_KERAS = frozenset({"keras", "tensorflow", "jax"})
 
 
 @dataclass(frozen=True)
@@ -86,8 +86,8 @@ def preload(course: Course, submissions: Sequence[Submission]) -> tuple[str, ...
     """
     texts = [notebook.path.read_text(encoding="utf-8") for notebook in {s.notebook for s in submissions}]
     packages = {name.partition(".")[0] for name in course.preload}
-    named = {package for package in packages if any(package in text for text in texts)} | _OURS
-    # Keras brings TensorFlow along, wherever only one of the two is named.
+    named = {package for package in packages | _KERAS if any(package in text for text in texts)} | _OURS
+    # Keras brings what it computes with along, wherever only one of the two is named.
     if named & _KERAS:
         named |= _KERAS
     return tuple(name for name in course.preload if name.partition(".")[0] in named)

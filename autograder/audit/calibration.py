@@ -8,6 +8,7 @@ to all that calls ``runtime.seed_everything``, and hold-out pictures of its own 
 
 from __future__ import annotations
 
+import re
 import statistics
 import tomllib
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -18,10 +19,13 @@ from autograder.audit.bank import Bank
 from autograder.audit.bounds import FAILURE_RATE, safe_target
 from autograder.audit.extract import extract
 from autograder.audit.judging import Bench, Job, Judgement
+from autograder.errors import AutograderError
 from autograder.grading import Settings
 from autograder.paper import Owner, Paper, PaperCell, Role, with_answers
 from coursekit.runtime import SEED_OFFSET
 from coursekit.targets import MEASURING, read_measured
+
+_LOOK_UP = re.compile(r"\btargets(\[|\.get\()")
 
 LEAST_RUNS = 3
 """A spread needs that many runs at least."""
@@ -58,6 +62,10 @@ UNTAUGHT: Mapping[str, str] = {
     ),
 }
 """Cells that let ``fit`` teach nothing, by what comes of it."""
+
+
+class CalibrationError(AutograderError):
+    """The reference fails its own test in some run, for another reason than a target."""
 
 
 @dataclass(frozen=True)
@@ -132,6 +140,11 @@ def measure(
         Is told in a line of each run.
     asked : mapping of str to float, optional
         Targets that the wrong answers are held against; else those that follow from the runs.
+
+    Raises
+    ------
+    CalibrationError
+        The reference failed a test of its own.
     """
 
     def told(job: Job, judgement: Judgement) -> None:
@@ -161,7 +174,9 @@ def tests_with_targets(paper: Paper) -> tuple[str, ...]:
         cell.grade_id
         for cell in paper.cells
         if cell.role is Role.TEST
-        and any("targets[" in each.source for each in extract(paper, [cell.grade_id]).cells if _may_look_up(each, cell))
+        and any(
+            _LOOK_UP.search(each.source) for each in extract(paper, [cell.grade_id]).cells if _may_look_up(each, cell)
+        )
     )
 
 
@@ -170,12 +185,24 @@ def gather(
     wrong: Mapping[str, Sequence[Judgement]],
     asked: Mapping[str, float] | None = None,
 ) -> Iterator[Measured]:
-    """Gather what was reached, by target; those that a test asks for together are taken together."""
+    """
+    Gather what was reached, by target; those that a test asks for together are taken together.
+
+    Raises
+    ------
+    CalibrationError
+        The reference failed: what it reached says nothing then.
+    """
+    for number, run in enumerate(honest):
+        for cell in run.cells.values():
+            if not run.passes([cell.grade_id]):
+                what = f"{cell.outcome.value}: {cell.message or cell.staff_note}"
+                raise CalibrationError(f"{cell.grade_id} refuses the reference itself, with seed {number} ({what})")
     places = {exercise: test for test, text in honest[0].outputs.items() for exercise in read_measured(text)}
     together = {test: [each for each in places if places[each] == test] for test in places.values()}
     for test, exercises in together.items():
         values = {
-            exercise: tuple(read_measured(run.outputs.get(test, "")).get(exercise, 0.0) for run in honest)
+            exercise: tuple(read_measured(run.outputs.get(test, ""))[exercise] for run in honest)
             for exercise in exercises
         }
         safe = {each: safe_target(values[each], FAILURE_RATE / len(exercises)) for each in exercises}

@@ -13,7 +13,6 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field, replace
 from functools import cache
-from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from autograder.course import Course, Limits, NotebookSource
 from autograder.grading import Settings, conditions, conduct_twice, data_folder
 from autograder.paper import Paper
 from autograder.verdict import CellVerdict, Outcome, Verdict
+from autograder.versions import versions
 
 STATE = "build/audit/judgements.jsonl"
 """Where judgements are kept, below the course's folder."""
@@ -205,7 +205,7 @@ def _read(path: Path) -> dict[str, Judgement]:
 
 
 @cache
-def _versions() -> tuple[str, ...]:
+def _versions() -> tuple[object, ...]:
     digest = hashlib.sha256()
     for place in _CODE:
         module, _, inside = place.partition("/")
@@ -217,4 +217,4 @@ def _versions() -> tuple[str, ...]:
             if path.suffix in {".py", ".toml", ".npz", ".keras"}:
                 digest.update(f"{path.relative_to(Path(spec.origin).parent)}\0".encode())
                 digest.update(path.read_bytes())
-    return (digest.hexdigest(), *(version(name) for name in ("tensorflow", "keras", "numpy")))
+    return (digest.hexdigest(), *versions().items())

@@ -29,7 +29,6 @@ KERNEL_MODULES = (
 DEFAULT_MODULES = (
     "matplotlib.pyplot",
     "keras",
-    "tensorflow",
     "coursekit.checks",
     "coursekit.data",
     "coursekit.plots",

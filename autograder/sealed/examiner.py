@@ -38,7 +38,7 @@ _ENDLESS = "your code does not end, and cannot be interrupted"
 _WHERE = "_where_in_the_students_code"
 _SMALL_FLOATS = (np.dtype(ml_dtypes.bfloat16),)
 # Where functions come from that a test may hand to a student's function: both kernels have the same ones.
-_SHARED_MODULES = ("numpy", "math", "operator", "builtins", "keras", "tensorflow", "coursekit")
+_SHARED_MODULES = ("numpy", "math", "operator", "builtins", "keras", "tensorflow", "jax", "coursekit")
 
 
 class CandidateSilentError(Exception):

@@ -17,6 +17,8 @@ import numpy as np
 
 KINDS = frozenset({"model", "history", "tensor", "variable", "keras-variable"})
 
+# What TensorFlow and JAX call the class of their tensors.
+_TENSORS = frozenset({"EagerTensor", "ArrayImpl"})
 _COMPILE_PARTS = ("optimizer", "loss", "metrics", "loss_weights", "weighted_metrics")
 # Keras's own marks for plain things inside a configuration.
 _PLAIN_MARKS = frozenset({"__keras_tensor__", "__tensor__", "__numpy__", "__ellipsis__", "__slice__", "__bytes__"})
@@ -45,7 +47,7 @@ class ModelTransferError(ValueError):
 
 def to_parts(value: Any) -> tuple[str | None, object]:
     """
-    Take a Keras or TensorFlow object apart.
+    Take an object of Keras or of its backend apart.
 
     Returns
     -------
@@ -82,14 +84,15 @@ def from_parts(kind: str, parts: Any) -> object:
     if kind == "history":
         return _history_from_parts(**parts)
     import keras
-    import tensorflow as tf
 
     if kind == "tensor":
-        return tf.constant(_exact(parts, np.ndarray))
+        return keras.ops.convert_to_tensor(_exact(parts, np.ndarray))
     array, trainable, name = _exact(parts, tuple)
     # Anything else would be made into an array first: a range of a million million numbers, for instance.
     _exact(array, np.ndarray), _exact(trainable, bool), _exact(name, str)
     if kind == "variable":
+        import tensorflow as tf
+
         return tf.Variable(array, trainable=trainable, name=name, dtype=array.dtype)
     return keras.Variable(array, trainable=trainable, name=name, dtype=array.dtype.name)
 
@@ -109,10 +112,10 @@ def _model_classes() -> frozenset[type]:
 
 
 @functools.cache
-def _eager_tensor() -> type:
-    import tensorflow as tf
+def _tensor() -> type:
+    import keras
 
-    return type(tf.constant(0))
+    return type(keras.ops.convert_to_tensor(0))
 
 
 @functools.cache
@@ -125,10 +128,11 @@ def _tf_variable() -> type:
 def _tensor_parts(value: Any) -> tuple[str | None, object]:
     # By name first: the classes themselves are known only after a tensor was made.
     name = class_name(type(value))
-    is_tensor = name == "EagerTensor" and type(value) is _eager_tensor()
+    is_tensor = name in _TENSORS and type(value) is _tensor()
     if not is_tensor and not (name == "ResourceVariable" and type(value) is _tf_variable()):
         return None, None
-    array = np.asarray(value.numpy())
+    # NumPy cannot read TensorFlow's texts and bfloat16 by itself.
+    array = np.asarray(value if name == "ArrayImpl" else value.numpy())
     if array.dtype.hasobject:  # texts
         return None, None
     if is_tensor:

@@ -375,8 +375,10 @@ def _started(kernel: Kernel | BaseException) -> Kernel:
 
 
 def _environment(home: Path, conditions: Conditions, extra: Mapping[str, str]) -> dict[str, str]:
-    """Give a kernel's whole environment; of the grader's own only where programs are and which language they speak."""
-    inherited = {name: os.environ[name] for name in ("PATH", "LANG", "LC_ALL", "TZ") if name in os.environ}
+    """Give a kernel's whole environment; of the grader's own only what says nothing of it."""
+    inherited = {
+        name: os.environ[name] for name in ("PATH", "LANG", "LC_ALL", "TZ", "KERAS_BACKEND") if name in os.environ
+    }
     return {
         **inherited,
         "HOME": str(home),

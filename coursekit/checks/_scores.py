@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -84,14 +85,19 @@ def _outputs(model: object, x: npt.ArrayLike, name: str) -> Array:
 
 
 def _run(model: Any, x: Array, name: str) -> list[Any]:
-    import tensorflow as tf
-
     try:
         # Called, not asked to predict: for few inputs the graph that predict makes takes longer than its use saves.
         return [model(x[start : start + _BATCH], training=False) for start in range(0, len(x), _BATCH)]
-    except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError, tf.errors.OpError) as error:
+    except _model_errors() as error:
         reason = next(iter(str(error).splitlines()), type(error).__name__)
         fail(name, f"it cannot be used on inputs of shape {x.shape}: {reason}")
+
+
+def _model_errors() -> tuple[type[BaseException], ...]:
+    """Give what a network may raise; the errors of JAX are Python's own."""
+    tensorflow = sys.modules.get("tensorflow")
+    own = () if tensorflow is None else (tensorflow.errors.OpError,)
+    return (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError, *own)
 
 
 def _inputs(x: object) -> Array:

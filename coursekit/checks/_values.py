@@ -3,13 +3,14 @@ What a value really is, found out without asking the value.
 
 A check may be handed anything: a stand-in for an object of another process, a subclass that claims to equal everything,
 an object whose every method raises. So no method of a value is called before its exact type is known to be one of
-Python's, NumPy's, TensorFlow's or Keras's own, and no class is believed what it says about itself.
+Python's, NumPy's, Keras's or its backend's own, and no class is believed what it says about itself.
 """
 
 from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Literal
 
 import numpy as np
@@ -78,11 +79,14 @@ def _array_of_number(value: Any) -> Array:
 
 
 def _read_tensor(value: Any) -> Numeric | None:
-    # There can be no tensor where TensorFlow was never imported, so this never imports it.
+    # There can be no tensor where no backend was ever imported, so this never imports one.
     keras, tensorflow = sys.modules.get("keras"), sys.modules.get("tensorflow")
     what: Kind = "tensor"
     if keras is not None and type(value) is getattr(keras, "Variable", None):
         what, value = "variable", value.value
+    if "jax" in sys.modules and class_name(value) == "ArrayImpl" and type(value) is _jax_tensor():
+        numeric = read_numeric(np.asarray(value))
+        return None if numeric is None else Numeric(numeric.array, numeric.dtype, what)
     if not hasattr(tensorflow, "Variable"):  # absent, or its import is not finished
         return None
     from tensorflow.python.framework.ops import EagerTensor
@@ -95,6 +99,13 @@ def _read_tensor(value: Any) -> Numeric | None:
     # The class's own method: an instance may carry another function of that name.
     numeric = read_numeric(np.asarray(EagerTensor.numpy(value)))
     return None if numeric is None else Numeric(numeric.array, numeric.dtype, what)
+
+
+@cache
+def _jax_tensor() -> type:
+    import jax
+
+    return type(jax.numpy.zeros(()))
 
 
 def read_shape(value: Any) -> tuple[int | None, ...] | None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from autograder.audit import calibration
 from autograder.audit.auditing import Audit
 from autograder.audit.bank import ANSWERS, LEAST_RIGHT, LEAST_WRONG, TO_COME, read_bank, shortcomings
 from autograder.audit.bounds import lower_bound, safe_target, student_quantile
-from autograder.audit.calibration import Measured, gather, write_targets
+from autograder.audit.calibration import CalibrationError, Measured, gather, write_targets
 from autograder.audit.extract import dependent_tests, extract
 from autograder.audit.fairness import secrets_in
 from autograder.audit.judging import Judgement
@@ -297,6 +298,22 @@ def test_a_wrong_answer_is_too_good_when_one_run_reaches_all_that_is_asked_toget
     assert [each.exercise for each in found] == ["a/dots", "b/dots"]
     assert {each.too_good for each in found} == {too_good}
     assert found[0].best_wrong == ("wrong", 0.95)
+
+
+def test_what_a_reference_reached_that_fails_its_own_test_is_no_measurement():
+    with pytest.raises(CalibrationError, match="t refuses the reference itself, with seed 1"):
+        list(gather([HONEST[0], judgement(("a", 0.9), ("b", 0.8), passed=False)], {}))
+
+
+@pytest.mark.parametrize(
+    ("look_up", "is_found"), [('targets["a/dots"]', True), ('targets.get("a/dots")', True), ("my_targets[0]", False)]
+)
+def test_a_test_with_a_target_is_found_by_its_look_up(make_course, look_up, is_found):
+    bar, test = Cells.locked(f"ASKED = {look_up}", "bar"), Cells.test("assert double(1) > ASKED")
+    text = Cells.text("# A\n\n### Exercise 1: One", "title")
+    course = make_course({"01_a/a.ipynb": Cells.notebook(text, bar, Cells.answer(), test)})
+    reference = read_bank(course, course.assignment("01_a")).reference
+    assert calibration.tests_with_targets(reference) == (("test_double",) if is_found else ())
 
 
 def test_what_was_measured_replaces_the_rows_of_its_source_and_profile_alone(tmp_path):
