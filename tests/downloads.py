@@ -7,7 +7,7 @@ import stat
 import struct
 import tarfile
 import zipfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from autograder.build import release_notebook
@@ -95,3 +95,50 @@ def saved(folder: Path, data: bytes, name: str = "class.zip") -> Path:
     path = folder / name
     path.write_bytes(data)
     return path
+
+
+ODD = 8
+
+
+def moodle_class(answer: Callable[[int], bytes]) -> tuple[dict[str, bytes], dict[str, bytes], list[str]]:
+    """60 submissions of a Moodle download, eight of them odd; what is to come of it; and of which files nothing is."""
+    files = {f"Student {n:02} Ätz_{1000 + n}_assignsubmission_file_/a.ipynb": answer(n) for n in range(60 - ODD)}
+    files |= {
+        f"Student {n:02} Ätz_{1000 + n}_assignsubmission_onlinetext_/onlinetext.html": b"<p>Hi</p>" for n in range(9)
+    }
+    inner = zipped({"hw/a.ipynb": answer(90), "__MACOSX/hw/._a.ipynb": b"\0"})
+    odd = {
+        "Zip Maker_2000_assignsubmission_file_/hw.zip": inner,
+        "Re Namer_2001_assignsubmission_file_/My homework FINAL.ipynb": answer(91),
+        "Repe Ater_2002_assignsubmission_file_/a.ipynb": answer(92),
+        "Repe Ater_2002_assignsubmission_file_/a (1).ipynb": answer(93),
+        "Bro Ken_2003_assignsubmission_file_/a.ipynb": answer(94)[:300],
+        "Pa Per_2004_assignsubmission_file_/a.pdf": b"%PDF-1.7",
+        "Other Course_2005_assignsubmission_file_/essay.ipynb": answered("q"),
+        "Na Mesake_2006_assignsubmission_file_/a.ipynb": answer(95),
+        "Na Mesake_2007_assignsubmission_file_/a.ipynb": answer(96),
+    }
+    collected = {f"student-{n:02}-ätz": answer(n) for n in range(60 - ODD)}
+    collected |= {"zip-maker": answer(90), "re-namer": answer(91), "repe-ater": answer(93)}
+    collected |= {"bro-ken": answer(94)[:300]}
+    return {**files, **odd}, collected, ["Na Mesake_2006", "Na Mesake_2007", "Other Course", "Pa Per"]
+
+
+def canvas_class(answer: Callable[[int], bytes]) -> tuple[dict[str, bytes], dict[str, bytes], list[str]]:
+    """60 submissions of a Canvas download, eight of them odd; what is to come of it; and of which files nothing is."""
+    files = {f"ätzstudent{n:02}_{100 + n}_{5000 + n}_a.ipynb": answer(n) for n in range(60 - ODD)}
+    odd = {
+        "makerzip_200_6000_hw.zip": zipped({"a.ipynb": answer(90)}),
+        "lastlate_LATE_201_6001_a-3.ipynb": answer(91),
+        "aterrepe_202_6002_a.ipynb": answer(92),
+        "aterrepe_202_6010_a-1.ipynb": answer(93),
+        "brokenann_203_6003_a.ipynb": b"",
+        "writer_204_text.html": b"<p>My answers</p>",
+        "paper_205_6004_a.docx": b"PK",
+        "LATE_anon_x9Yz1_6005_a.ipynb": answer(94),
+        "otherone_207_6006_essay.ipynb": answered("q"),
+    }
+    collected = {f"ätzstudent{n:02}": answer(n) for n in range(60 - ODD)}
+    collected |= {"makerzip": answer(90), "lastlate": answer(91), "aterrepe": answer(93)}
+    collected |= {"brokenann": b"", "anon-x9yz1": answer(94)}
+    return {**files, **odd}, collected, ["otherone_207", "paper_205"]

@@ -7,6 +7,7 @@ import re
 import sys
 import tempfile
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -34,7 +35,7 @@ from autograder.intake.naming import (
 from autograder.notebook import notebook_text
 from autograder.sample import MARK
 from autograder.submitted import find_submissions
-from tests.downloads import answered, master, saved, tarred, zipped
+from tests.downloads import answered, canvas_class, master, moodle_class, saved, tarred, zipped
 
 
 @pytest.fixture
@@ -896,56 +897,9 @@ def test_on_a_terminal_the_command_shows_a_table(capsys, monkeypatch, course, tm
 # A class
 
 
-ODD = 8
-
-
-def moodle_class():
-    """60 submissions of a Moodle download, eight of them odd, and what is to come of it."""
-    files = {f"Student {n:02} Ätz_{1000 + n}_assignsubmission_file_/a.ipynb": answered("a", n) for n in range(60 - ODD)}
-    files |= {
-        f"Student {n:02} Ätz_{1000 + n}_assignsubmission_onlinetext_/onlinetext.html": b"<p>Hi</p>" for n in range(9)
-    }
-    inner = zipped({"hw/a.ipynb": answered("a", 90), "__MACOSX/hw/._a.ipynb": b"\0"})
-    odd = {
-        "Zip Maker_2000_assignsubmission_file_/hw.zip": inner,
-        "Re Namer_2001_assignsubmission_file_/My homework FINAL.ipynb": answered("a", 91),
-        "Repe Ater_2002_assignsubmission_file_/a.ipynb": answered("a", 92),
-        "Repe Ater_2002_assignsubmission_file_/a (1).ipynb": answered("a", 93),
-        "Bro Ken_2003_assignsubmission_file_/a.ipynb": answered("a", 94)[:300],
-        "Pa Per_2004_assignsubmission_file_/a.pdf": b"%PDF-1.7",
-        "Other Course_2005_assignsubmission_file_/essay.ipynb": answered("q"),
-        "Na Mesake_2006_assignsubmission_file_/a.ipynb": answered("a", 95),
-        "Na Mesake_2007_assignsubmission_file_/a.ipynb": answered("a", 96),
-    }
-    collected = {f"student-{n:02}-ätz": answered("a", n) for n in range(60 - ODD)}
-    collected |= {"zip-maker": answered("a", 90), "re-namer": answered("a", 91), "repe-ater": answered("a", 93)}
-    collected |= {"bro-ken": answered("a", 94)[:300]}
-    return {**files, **odd}, collected, ["Na Mesake_2006", "Na Mesake_2007", "Other Course", "Pa Per"]
-
-
-def canvas_class():
-    """60 submissions of a Canvas download, eight of them odd, and what is to come of it."""
-    files = {f"ätzstudent{n:02}_{100 + n}_{5000 + n}_a.ipynb": answered("a", n) for n in range(60 - ODD)}
-    odd = {
-        "makerzip_200_6000_hw.zip": zipped({"a.ipynb": answered("a", 90)}),
-        "lastlate_LATE_201_6001_a-3.ipynb": answered("a", 91),
-        "aterrepe_202_6002_a.ipynb": answered("a", 92),
-        "aterrepe_202_6010_a-1.ipynb": answered("a", 93),
-        "brokenann_203_6003_a.ipynb": b"",
-        "writer_204_text.html": b"<p>My answers</p>",
-        "paper_205_6004_a.docx": b"PK",
-        "LATE_anon_x9Yz1_6005_a.ipynb": answered("a", 94),
-        "otherone_207_6006_essay.ipynb": answered("q"),
-    }
-    collected = {f"ätzstudent{n:02}": answered("a", n) for n in range(60 - ODD)}
-    collected |= {"makerzip": answered("a", 90), "lastlate": answered("a", 91), "aterrepe": answered("a", 93)}
-    collected |= {"brokenann": b"", "anon-x9yz1": answered("a", 94)}
-    return {**files, **odd}, collected, ["otherone_207", "paper_205"]
-
-
 @pytest.mark.parametrize("make", [moodle_class, canvas_class])
 def test_of_a_class_of_sixty_all_that_can_be_placed_is_and_the_rest_is_told(course, tmp_path, make):
-    files, collected, told = make()
+    files, collected, told = make(partial(answered, "a"))
 
     summary = collect(course, [saved(tmp_path, zipped(files))])
 
