@@ -20,10 +20,13 @@ from typing import Any
 
 from coursekit import runtime
 
-__all__ = ["MEASURING", "MissingTargetError", "Targets", "TargetsError", "read_measured", "targets"]
+__all__ = ["MEASURING", "TABLE", "MissingTargetError", "Targets", "TargetsError", "read_measured", "targets"]
 
 MEASURING = "COURSE_MEASURING"
 """Variable that is set in runs that measure what solutions reach: nothing is asked there, and all is told."""
+
+TABLE = Path(__file__).with_name("targets.toml")
+"""The course's own table."""
 
 _MARK = "measured for the table of targets: "
 
@@ -234,7 +237,5 @@ def _source_in_use(name: str) -> str:
     return data.source(name)
 
 
-targets: Mapping[str, float] = Targets(
-    Path(__file__).with_name("targets.toml"), source=_source_in_use, profile=runtime.profile
-)
+targets: Mapping[str, float] = Targets(TABLE, source=_source_in_use, profile=runtime.profile)
 """The course's own targets, for the data source and the profile in use."""

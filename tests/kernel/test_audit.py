@@ -14,6 +14,7 @@ from autograder.audit.judging import Bench
 from autograder.audit.report import total, write_audit
 from autograder.course import Limits
 from autograder.grading import Settings
+from coursekit.targets import MEASURING
 from tests.conftest import Cells
 
 SOLUTION = '''def double(x):
@@ -239,6 +240,20 @@ def test_limits_are_part_of_what_a_judgement_is_made_from(bank_of):
     _, bank = bank_of(STRONG)
     job = reference_trial(bank, Settings())
     assert job.key != replace(job, limits=Limits(cell_timeout=1)).key != replace(job, round=1).key
+
+
+def test_another_table_of_targets_is_another_judgement_but_not_of_a_run_that_measures(bank_of, monkeypatch):
+    from autograder.audit import judging
+
+    _, bank = bank_of(STRONG)
+    asking, measuring = (
+        judging.Job("a", bank.notebook, bank.reference, Limits(), Settings(environment=environment))
+        for environment in ((), ((MEASURING, "1"),))
+    )
+    before = asking.key, measuring.key
+    monkeypatch.setattr(judging, "_table", lambda: "another table")
+    assert asking.key != before[0]
+    assert measuring.key == before[1]
 
 
 MEASURED = """_reached = guess()
