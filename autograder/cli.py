@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from enum import StrEnum
@@ -40,6 +42,8 @@ _WRONG_USAGE = 2
 _SANDBOXES = {True: "strict", False: "off: submissions ran with the rights of whoever graded"}
 _SCHEMES = {"moodle": "a Moodle download", "canvas": "a Canvas download", "plain": "plain folders"}
 _INTERRUPTED = 130
+_OUR_FAULT = 70  # EX_SOFTWARE of sysexits.h
+_DEBUG = "AUTOGRADER_DEBUG"
 _GOES_ON = "What is graded is kept; the same command goes on where this one stopped."
 _SHOW_CURSOR = b"\x1b[?25h"
 
@@ -86,6 +90,9 @@ def _limit(unit: str, text: str) -> Any:
     return typer.Option(metavar=unit, min=0.1, help=text, rich_help_panel=panel)
 
 
+JsonFile = Annotated[
+    Path | None, typer.Option("--json", metavar="FILE", help="Write what came of it there, for a program.")
+]
 Names = Annotated[
     list[str] | None, typer.Argument(metavar="[ASSIGNMENT]...", help="Which assignments; all when none is named.")
 ]
@@ -106,8 +113,13 @@ def _course_option(
         Path | None,
         typer.Option(help="The course's folder; else the nearest one with a course.toml, from here upwards."),
     ] = None,
+    debug: Annotated[
+        bool, typer.Option("--debug", envvar=_DEBUG, help="Show where in the program an error came up.")
+    ] = False,
 ) -> None:
     context.obj = course
+    if debug:
+        os.environ[_DEBUG] = "1"
 
 
 def _course(context: typer.Context) -> Course:
@@ -219,6 +231,7 @@ def collect(
     force: Annotated[
         bool, typer.Option("--force", help="Replace what is there and differs; else it is left and told of.")
     ] = False,
+    json_file: JsonFile = None,
 ) -> None:
     """Bring what students handed in to `submitted/`, and say who handed in what."""
     from autograder.intake import Scheme, read_roster
@@ -233,6 +246,8 @@ def collect(
         force=force,
     )
     _show_collected(summary)
+    if json_file is not None:
+        _write_json(json_file, dataclasses.asdict(summary))
     raise typer.Exit(1 if summary.problems else 0)
 
 
@@ -271,7 +286,7 @@ def grade(
     force: Annotated[
         bool, typer.Option("--force", help="Grade again what has not changed since it was graded.")
     ] = False,
-    json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the verdicts there.")] = None,
+    json_file: JsonFile = None,
 ) -> None:
     """Mark what is in `submitted/`; a second call goes on where the first one stopped."""
     from autograder.kernels.process import shared_server
@@ -322,6 +337,7 @@ def grade(
             )
     except AutograderError as error:
         # At once: the papers that are being run would be run to their end for nothing.
+        _show_traceback()
         errors.print(f"{error}\n{_GOES_ON}", style="red")
         sys.stdout.flush()
         os._exit(_WRONG_USAGE)
@@ -329,7 +345,7 @@ def grade(
     console.print(_summary(verdicts))
     write_file(course.reports / _RUN_FILE, json.dumps(_run_facts(settings, workers), indent=1).encode())
     if json_file is not None:
-        _write_records(json_file, verdicts)
+        _write_json(json_file, [_record(verdict) for verdict in verdicts])
     failed = [verdict for verdict in verdicts if verdict.status is Status.FAILED]
     for verdict in failed:
         errors.print("not graded", style="red", end=" ")
@@ -444,7 +460,7 @@ def publish(
 
 
 @app.command(epilog="Example: `autograder doctor`. Exit code 0: every layer works; 1: one does not.")
-def doctor() -> None:
+def doctor(json_file: JsonFile = None) -> None:
     """Try every layer of the sandbox for real, and say what works on this machine."""
     from autograder.sandbox import probe
 
@@ -455,6 +471,8 @@ def doctor() -> None:
         told = ". ".join(filter(None, [report.tried, report.reason]))
         table.add_row(report.name, works, " ".join(filter(None, [told, report.remedy])))
     console.print(table)
+    if json_file is not None:
+        _write_json(json_file, [dataclasses.asdict(report) for report in reports])
     raise typer.Exit(0 if all(report.works for report in reports) else 1)
 
 
@@ -478,21 +496,27 @@ def _audit_all(context: typer.Context) -> None:
 
 
 @audits.command("bank", epilog=_EXIT_CODES)
-def audit_bank_command(context: typer.Context, names: Names = None, jobs: Jobs = None) -> None:
+def audit_bank_command(
+    context: typer.Context, names: Names = None, jobs: Jobs = None, json_file: JsonFile = None
+) -> None:
     """Judge the right and wrong answers in `tests/answers/`, and read the messages."""
-    _audit(context, names, jobs, ("bank",))
+    _audit(context, names, jobs, ("bank",), json_file=json_file)
 
 
 @audits.command("mutants", epilog=_EXIT_CODES)
-def audit_mutants_command(context: typer.Context, names: Names = None, jobs: Jobs = None) -> None:
+def audit_mutants_command(
+    context: typer.Context, names: Names = None, jobs: Jobs = None, json_file: JsonFile = None
+) -> None:
     """Judge the references with one mistake each: the tests must find it."""
-    _audit(context, names, jobs, ("mutants",))
+    _audit(context, names, jobs, ("mutants",), json_file=json_file)
 
 
 @audits.command("flaky", epilog=_EXIT_CODES)
-def audit_flaky_command(context: typer.Context, names: Names = None, jobs: Jobs = None, times: Times = None) -> None:
+def audit_flaky_command(
+    context: typer.Context, names: Names = None, jobs: Jobs = None, times: Times = None, json_file: JsonFile = None
+) -> None:
     """Judge references and right answers many times: no score may change."""
-    _audit(context, names, jobs, ("flaky",), times=times)
+    _audit(context, names, jobs, ("flaky",), times=times, json_file=json_file)
 
 
 @audits.command(
@@ -542,9 +566,11 @@ def audit_calibrate_command(
 
 
 @audits.command("report", epilog=_EXIT_CODES)
-def audit_report_command(context: typer.Context, names: Names = None, jobs: Jobs = None) -> None:
+def audit_report_command(
+    context: typer.Context, names: Names = None, jobs: Jobs = None, json_file: JsonFile = None
+) -> None:
     """Write the report on answers and mutants: one HTML file. What has been judged before is not judged again."""
-    _audit(context, names, jobs, ("bank", "mutants"))
+    _audit(context, names, jobs, ("bank", "mutants"), json_file=json_file)
 
 
 def _audit(
@@ -554,6 +580,7 @@ def _audit(
     parts: tuple[str, ...],
     *,
     times: int | None = None,
+    json_file: Path | None = None,
 ) -> None:
     from autograder.audit import auditing
     from autograder.audit.bank import read_bank, shortcomings
@@ -606,7 +633,24 @@ def _audit(
         soft_wrap=True,
     )
     console.print(f"Report: {write_audit(course, found, targets=rows)}", soft_wrap=True)
+    if json_file is not None:
+        _write_json(json_file, _audit_record(found, figures))
     raise typer.Exit(0 if found.is_clean else 1)
+
+
+def _audit_record(found: Any, figures: Any) -> dict[str, Any]:
+    """Give an audit as ``--json`` writes it."""
+    entries = found.exercises.values()
+    return {
+        "figures": dict(figures),
+        "findings": [dataclasses.asdict(finding) for entry in entries for finding in entry.findings],
+        "survivors": [
+            {"assignment": entry.assignment, "exercise": entry.exercise.grade_id, "diff": mutant.diff}
+            for entry in entries
+            for mutant in entry.survivors
+        ],
+        "problems": list(found.problems),
+    }
 
 
 def _kind(settings: Any) -> tuple[str, str]:
@@ -736,10 +780,10 @@ def _leave_at_once_when_interrupted() -> None:
     signal.signal(signal.SIGINT, leave)
 
 
-def _write_records(file: Path, verdicts: list[Any]) -> None:
+def _write_json(file: Path, content: Any) -> None:
     from autograder.build import write_file
 
-    text = json.dumps([_record(verdict) for verdict in verdicts], indent=1, ensure_ascii=False)
+    text = json.dumps(content, indent=1, ensure_ascii=False)
     if file.exists() and not file.is_file():
         file.write_text(text, encoding="utf-8")  # a terminal, or a pipe to another program
     else:
@@ -808,6 +852,9 @@ def _record(verdict: Any) -> dict[str, Any]:
 def _summary(verdicts: list[Any]) -> Table:
     """Show the scores: students down, assignments across."""
     assignments = sorted({verdict.assignment for verdict in verdicts})
+    found: dict[tuple[str, str], list[Any]] = {}
+    for verdict in verdicts:
+        found.setdefault((verdict.student, verdict.assignment), []).append(verdict)
     table = Table(title="Scores")
     table.add_column("student")
     for assignment in assignments:
@@ -815,7 +862,7 @@ def _summary(verdicts: list[Any]) -> Table:
     for student in sorted({verdict.student for verdict in verdicts}):
         row: list[str | Text] = []
         for assignment in assignments:
-            own = [v for v in verdicts if v.student == student and v.assignment == assignment]
+            own = found.get((student, assignment), ())
             score, most = sum(v.score for v in own), sum(v.max_score for v in own)
             failed = any(v.status.value == "failed" for v in own)
             row.append("" if not own else Text("failed", style="red") if failed else f"{score:g}/{most:g}")
@@ -831,8 +878,20 @@ def main() -> None:
     try:
         app()
     except AutograderError as error:
+        _show_traceback()
         errors.print(str(error), style="red")
         sys.exit(_WRONG_USAGE)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(128 + signal.SIGPIPE)
+    except Exception as error:  # noqa: BLE001 - whatever it was, it is told in a line
+        _show_traceback()
+        errors.print(f"{type(error).__name__}: {error}", style="red")
+        errors.print("That is a fault of this program. `autograder --debug ...` shows where it came up.")
+        sys.exit(_OUR_FAULT)
+
+
+def _show_traceback() -> None:
+    """Show where the error at hand came up, if that was asked for."""
+    if os.environ.get(_DEBUG):
+        errors.print(traceback.format_exc(), end="")
