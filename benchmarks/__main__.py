@@ -70,7 +70,7 @@ def main(
     students: Annotated[int, typer.Option(help="Size of the class.")] = 20,
     jobs: Annotated[int, typer.Option(help="Submissions at the same time, ours.")] = os.cpu_count() or 1,
 ) -> None:
-    """Measure, and print the table of the README."""
+    """Measure, and print the table of docs/operators.md."""
     course = load_course(Path(__file__).parents[1])
     console = Console(width=_WIDTH)
     table = Table(title=f"{students} submissions of each assignment, {os.cpu_count()} cores")

@@ -176,7 +176,7 @@ class Targets(Mapping[str, float]):
         known = sorted(row.exercise for row in self._rows.values() if row.key[1:] == (source, profile))
         if known:
             message += f" For these two it has {', '.join(known)}."
-        return f"{message} Measure it: set COURSE_PROFILE={profile} and run 'autograder audit calibrate --write'."
+        return f"{message} Measure it: 'autograder audit calibrate --profile {profile} --write'."
 
 
 def _data_set(exercise: str) -> str:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from dataclasses import dataclass
+from importlib.metadata import requires
 from importlib.resources import files as resources
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -44,7 +44,10 @@ _NEEDS = (
     "tensorboard",
     "tensorflow",
 )
-"""Packages that notebooks, `coursekit` and JupyterLab's *Validate* use; pyproject.toml says which versions."""
+"""Packages that notebooks, `coursekit` and JupyterLab's *Validate* use; our own requirements say which versions."""
+
+PROJECT = "deep-learning-course"
+"""What `coursekit` and the grader are installed as, whichever course they serve."""
 
 _TEMPLATES = {
     "README.md": "README.md.j2",
@@ -193,7 +196,7 @@ def _coursekit() -> Iterator[tuple[str, bytes]]:
 
 
 def _pages(course: Course, entries: tuple[Entry, ...], repository: str | None, branch: str) -> dict[str, bytes]:
-    needs = _needs(course)
+    needs = _needs()
     environment = Environment(
         undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True, autoescape=False
     )  # Markdown, TOML and YAML of the course's own texts: nothing of it is HTML
@@ -206,10 +209,9 @@ def _pages(course: Course, entries: tuple[Entry, ...], repository: str | None, b
     }
 
 
-def _needs(course: Course) -> list[str]:
-    project = tomllib.loads((course.root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    wanted = [line for line in project["dependencies"] if re.split(r"[<>=!~\[; ]", line, maxsplit=1)[0] in _NEEDS]
-    return sorted(wanted)
+def _needs() -> list[str]:
+    asked = [line for line in requires(PROJECT) or () if "extra ==" not in line]
+    return sorted(line for line in asked if re.split(r"[<>=!~\[; ]", line, maxsplit=1)[0] in _NEEDS)
 
 
 def _title(notebook: NotebookNode, otherwise: str) -> str:

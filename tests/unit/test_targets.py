@@ -75,7 +75,7 @@ def test_a_missing_target_says_which_and_how_to_measure_it(look_up: Callable[...
         look_up(source="folder", profile="gpu")["cnn/litter"]
     said = str(caught.value)
     assert "no target for 'cnn/litter' with data source 'folder' and profile 'gpu'" in said
-    assert "COURSE_PROFILE=gpu" in said
+    assert "--profile gpu" in said
     assert "autograder audit calibrate" in said
 
 
