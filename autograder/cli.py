@@ -10,7 +10,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -75,6 +75,18 @@ class Platform(StrEnum):
     MOODLE = "moodle"
     CANVAS = "canvas"
     PLAIN = "plain"
+
+
+class System(StrEnum):
+    """Batch systems that Dask can ask for workers."""
+
+    HTCONDOR = "htcondor"
+    LSF = "lsf"
+    MOAB = "moab"
+    OAR = "oar"
+    PBS = "pbs"
+    SGE = "sge"
+    SLURM = "slurm"
 
 
 class Format(StrEnum):
@@ -286,6 +298,13 @@ def grade(
     force: Annotated[
         bool, typer.Option("--force", help="Grade again what has not changed since it was graded.")
     ] = False,
+    scheduler: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="Grade on a Dask cluster that is running: tcp://host:8786.")
+    ] = None,
+    cluster: Annotated[
+        System | None,
+        typer.Option(help="Ask this batch system for as many Dask workers as --jobs says, and grade there."),
+    ] = None,
     json_file: JsonFile = None,
 ) -> None:
     """Mark what is in `submitted/`; a second call goes on where the first one stopped."""
@@ -311,11 +330,17 @@ def grade(
     if not submissions:
         errors.print(f"Nothing to grade in {course.submitted} for this choice.")
         raise typer.Exit(_WRONG_USAGE)
+    if scheduler and cluster:
+        errors.print("--scheduler names a cluster that is running, --cluster asks for a new one: give one of them.")
+        raise typer.Exit(_WRONG_USAGE)
     workers = jobs or os.cpu_count() or 1
-    # The server imports what kernels need while this process sees to the rest.
-    shared_server(preload(course, submissions))
-    if sandbox is Sandbox.STRICT:
-        _require_sandbox()
+    modules = preload(course, submissions)
+    is_here = not (scheduler or cluster)
+    if is_here:
+        # The server imports what kernels need while this process sees to the rest.
+        shared_server(modules)
+        if sandbox is Sandbox.STRICT:
+            _require_sandbox()
     from autograder.build import write_file
     from autograder.grading import Settings
     from autograder.grading import grade as grade_submissions
@@ -324,14 +349,16 @@ def grade(
     settings = Settings(
         environment=_environment(profile, data),
         examiner_environment=(("COURSE_HOLDOUT_SEED", str(course.holdout_seed)),),
-        threads=max(1, (os.cpu_count() or 1) // workers),
+        threads=max(1, (os.cpu_count() or 1) // workers) if is_here else 1,
         limits=tuple((name, value) for name, value in limits.items() if value is not None),
         sandbox=sandbox is Sandbox.STRICT,
         pictures=pictures,
     )
-    executor = ThreadPoolExecutor(workers)
     try:
-        with _progress(len(submissions)) as tell:
+        with (
+            _executor(workers, modules, scheduler, cluster and cluster.value) as executor,
+            _progress(len(submissions)) as tell,
+        ):
             verdicts = grade_submissions(
                 course, submissions, settings, executor, force=force, tell=tell, warn=errors.print
             )
@@ -341,7 +368,6 @@ def grade(
         errors.print(f"{error}\n{_GOES_ON}", style="red")
         sys.stdout.flush()
         os._exit(_WRONG_USAGE)
-    executor.shutdown()
     console.print(_summary(verdicts))
     write_file(course.reports / _RUN_FILE, json.dumps(_run_facts(settings, workers), indent=1).encode())
     if json_file is not None:
@@ -788,6 +814,20 @@ def _write_json(file: Path, content: Any) -> None:
         file.write_text(text, encoding="utf-8")  # a terminal, or a pipe to another program
     else:
         write_file(file.resolve(), text.encode())
+
+
+@contextlib.contextmanager
+def _executor(workers: int, modules: tuple[str, ...], scheduler: str | None, system: str | None) -> Iterator[Executor]:
+    """Give what runs papers: threads here, or a cluster."""
+    if scheduler or system:
+        from autograder.cluster import on_scheduler, on_system
+
+        with on_scheduler(scheduler, modules) if scheduler else on_system(system or "", workers, modules) as there:
+            yield there
+        return
+    here = ThreadPoolExecutor(workers)
+    yield here
+    here.shutdown()
 
 
 @contextlib.contextmanager

@@ -61,9 +61,10 @@ def recipes():
         ("requirements.txt", PROJECT["project"]["dependencies"]),
         ("requirements-dev.txt", PROJECT["project"]["dependencies"]),
         ("requirements-dev.txt", PROJECT["project"]["optional-dependencies"]["dev"]),
+        ("requirements-dev.txt", PROJECT["project"]["optional-dependencies"]["cluster"]),
         ("requirements-dev.txt", [*PROJECT["build-system"]["requires"], "uv", "editables"]),
     ],
-    ids=["runtime", "runtime in dev", "dev", "set-up"],
+    ids=["runtime", "runtime in dev", "dev", "cluster", "set-up"],
 )
 def test_every_declared_package_is_pinned_within_its_bounds(file, declared, python):
     pinned = pins(file, python)
