@@ -7,9 +7,10 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from enum import StrEnum
+from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -699,6 +700,7 @@ def _run_facts(settings: Any, workers: int) -> dict[str, str]:
     """Tell how a run graded, for people."""
     from platform import python_version
 
+    from autograder.sandbox import LAYERS
     from autograder.versions import versions
 
     given = dict(settings.environment)
@@ -708,11 +710,28 @@ def _run_facts(settings: Any, workers: int) -> dict[str, str]:
         "Profile": given["COURSE_PROFILE"],
         "Data": source or ("the course's data folder" if "COURSE_DATA" in given else "the embedded stand-ins"),
         "Sandbox": _SANDBOXES[settings.sandbox],
+        **({"Layers of the sandbox": ", ".join(LAYERS)} if settings.sandbox else {}),
+        "Targets": _targets(given),
         "Pictures": "all drawn" if settings.pictures else "drawn where a person has cells to grade",
         "Jobs": f"{workers} at a time, {settings.threads} thread(s) each",
         "Python": python_version(),
         **versions("nbgrader"),
     }
+
+
+def _targets(environment: Mapping[str, str]) -> str:
+    """Name what models must reach under these variables, and where it was measured: as the examiner looks it up."""
+    from coursekit.targets import Targets
+
+    folder = Path(environment["COURSE_DATA"]) if "COURSE_DATA" in environment else None
+
+    def source(name: str) -> str:
+        is_real = environment.get("COURSE_DATA_SOURCE") != "standin" and folder and (folder / f"{name}.npz").is_file()
+        return "folder" if is_real else "stand-in"
+
+    path = Path(str(files("coursekit") / "targets.toml"))
+    found = Targets(path, source=source, profile=lambda: environment["COURSE_PROFILE"])
+    return ", ".join(f"{exercise} {target:g}" for exercise, target in found.items()) or "none"
 
 
 def _leave_at_once_when_interrupted() -> None:

@@ -1,8 +1,9 @@
 """
 A made-up class for the report: what grading and people could have said of 500 students in 14 assignments.
 
-Students have abilities and exercises have difficulties; whether an answer earns its points is drawn from the two with a
-fixed seed. Some notebooks cannot be graded, some were not handed in, some hit a limit, and some answers a person grades.
+Students have abilities and exercises have difficulties; whether an answer earns its points is drawn from the two with
+a fixed seed. Some notebooks cannot be graded, some were not handed in, some hit a limit, and a person grades
+some answers.
 """
 
 from __future__ import annotations
@@ -137,7 +138,7 @@ def made_up_class(students: int = 500, *, seed: int = 4) -> MadeUpClass:
             verdicts.append(verdict)
             waits = any(cell.outcome is Outcome.MANUAL for cell in verdict.cells)
             if waits and drawn.random() < 0.6:
-                given[student] = min(6.0, max(0.0, round(2 * (4 + ability)) / 2))
+                given[student] = min(4.0, max(0.5, round(2 * (2.5 + ability)) / 2))
     return MadeUpClass(tuple(verdicts), given, names)
 
 
@@ -227,7 +228,7 @@ def _cell(drawn: random.Random, name: str, grade_id: str, most: float, margin: f
 def _stopped(cells: Sequence[CellVerdict], at: int) -> list[CellVerdict]:
     """A limit was hit in one of the cells, and the rest was not reached."""
     late = cells[at]
-    after = "Not reached: the kernel died in cell 17: it was killed by the system, most likely because the memory was used up"
+    after = "Not reached: the kernel died in cell 17: its memory was used up"
     return [
         *cells[:at],
         CellVerdict(late.grade_id, 0, late.max_score, Outcome.TIMEOUT, "The test was stopped after 120 s.", 120),
