@@ -60,7 +60,7 @@ def histogram(shares: Sequence[float], *, width: int = 250, height: int = 120) -
         bars = axes.bar([(i + 0.5) / BINS for i in range(BINS)], counts, width=0.88 / BINS, color=_BAR)
         axes.bar_label(bars, labels=[str(count or "") for count in counts], padding=1.5)
         axes.set_xlim(0, 1)
-        axes.set_ylim(0, 1.15 * max(*counts, 1))
+        axes.set_ylim(0, 1.15 * max(1, *counts))
         axes.set_yticks([])
         axes.spines["left"].set_visible(False)
         _percent(axes.set_xticks)
@@ -91,7 +91,7 @@ def boxes(assignments: Sequence[AssignmentStatistics]) -> Markup:
         axes.set_yticks(range(1, len(assignments) + 1), names, color=_INK)
         axes.invert_yaxis()
         axes.spines["left"].set_visible(False)
-        axes.set_xlim(0, max(1, *(max(each.shares, default=0) for each in assignments)))
+        axes.set_xlim(0, max([1, *(max(each.shares, default=0) for each in assignments)]))
         axes.grid(axis="x", linewidth=0.6)
         _percent(axes.set_xticks)
         axes.set_xlabel("share of the points")
@@ -115,8 +115,8 @@ def items(cells: Sequence[CellStatistics]) -> Markup:
             axes.plot(
                 *zip(*pairs, strict=True) if pairs else ((), ()), marker, color=color, markersize=4, clip_on=False
             )
-        axes.set_xlim(0, max(1, *(share for share, _ in known), 1))
-        axes.set_ylim(min(0, *(value for _, value in known), 0) - 0.05, 1)
+        axes.set_xlim(0, max([1, *(share for share, _ in known)]))
+        axes.set_ylim(min([0, *(value for _, value in known)]) - 0.05, 1)
         _percent(axes.set_xticks)
         axes.set_xlabel("mean share of the points: hard to easy")
         axes.set_ylabel("discrimination")

@@ -7,6 +7,7 @@ import statistics
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from autograder.verdict import CellVerdict, Outcome, Status, Verdict
@@ -60,7 +61,7 @@ class Submission:
     verdict: Verdict
     points: Mapping[str, Points]
 
-    @property
+    @cached_property
     def state(self) -> State:
         """Whether it could be graded, and whether there was anything to grade."""
         if self.verdict.status is Status.FAILED:
@@ -339,14 +340,16 @@ def _cell(
     scores: Mapping[str, Mapping[_Key, tuple[float, float]]],
     messages: tuple[MessageCount, ...],
 ) -> CellStatistics:
-    mine = {student: known[key] for student, known in scores.items() if key in known}
-    shares = [score / maximum for score, maximum in mine.values()]
-    # With the shares of the others' points: an answer that waits for a person is then missing on neither side.
-    pairs = [
-        (score / maximum, rest)
-        for student, (score, maximum) in mine.items()
-        if (rest := _share(of for other, of in scores[student].items() if other != key)) is not None
-    ]
+    shares, pairs = [], []
+    for known in scores.values():
+        if key not in known:
+            continue
+        score, maximum = known[key]
+        shares.append(score / maximum)
+        others = [of for other, of in known.items() if other != key]
+        if possible := sum(most for _, most in others):
+            # As shares: an answer that waits for a person is then missing from both, points and points to be had.
+            pairs.append((score / maximum, sum(points for points, _ in others) / possible))
     seconds = [cell.seconds for _, cell in answers if cell.outcome not in _DID_NOT_RUN]
     return CellStatistics(
         *key,
@@ -481,12 +484,6 @@ def _scores_by_student(submissions: Iterable[Submission]) -> dict[str, dict[_Key
                 key = (submission.verdict.notebook, cell.grade_id)
                 found[submission.verdict.student][key] = (points.score if points else cell.score, cell.max_score)
     return found
-
-
-def _share(scores: Iterable[tuple[float, float]]) -> float | None:
-    known = list(scores)
-    possible = sum(maximum for _, maximum in known)
-    return sum(score for score, _ in known) / possible if possible else None
 
 
 def _result(score: Score, mine: Sequence[Submission]) -> Result:
