@@ -24,9 +24,9 @@
   const seconds = (value) => (value < 60 ? `${value} s` : `${Math.floor(value / 60)} min ${Math.round(value % 60)} s`);
 
   // Columns. Each knows its assignment and, unless it is the whole assignment, its exercise.
-  const whole = assignments.map(([name, max], a) => ({ key: name, a, name, max, share: null }));
+  const whole = assignments.map(([name, max, share], a) => ({ key: name, a, name, max, share }));
   let offset = 0;
-  const exercises = assignments.map(([name, , cells], a) =>
+  const exercises = assignments.map(([name, , , cells], a) =>
     cells.map(([id, max, share, discrimination], e) => ({
       key: `${name}/${id}`, a, name: id, max, share, discrimination, at: offset++, first: e === 0,
     })),
@@ -38,7 +38,7 @@
     const [name, mark, words] = kinds[kind];
     return { name, mark, words, points, max, time, message: messages[message] ?? "" };
   };
-  const rank = ({ name, points }) => ({ unknown: -4, gone: -3, broken: -2, waits: -1 })[name] ?? points;
+  const rank = ({ name, points }) => ({ unknown: -4, gone: -3, broken: -2, waits: points || -1 })[name] ?? points;
 
   const rows = students.map((student) => {
     const [id, name, score, max] = student;
@@ -60,10 +60,11 @@
     row.node.append(
       ...columns.map((column) => {
         const { name, mark, words, points, max } = placed(row.student, column);
-        const node = made("div", "gridcell", mark || number(points), `cell ${name || heat(max ? points / max : 0)}`);
+        const partly = name === "waits" && column.at === undefined; // the assignment's other cells have points
+        const node = made("div", "gridcell", partly ? `${number(points)}${mark}` : mark || number(points), `cell ${name || heat(max ? points / max : 0)}`);
         if (mark) node.classList.add("mark");
         if (column.first) node.classList.add("first");
-        node.ariaLabel = name ? words : `${number(points)} of ${number(max)} points, ${words}`;
+        node.ariaLabel = name && !partly ? words : `${number(points)} of ${number(max)} points, ${words}`;
         node.tabIndex = -1;
         return node;
       }),
@@ -163,9 +164,9 @@
       said = message;
     } else if (row) {
       lines.push(["Points", `${number(row.score)} of ${number(row.max)}`], ["Share", percent(row.max ? row.score / row.max : null)]);
-    } else if (column?.at !== undefined) {
+    } else if (column) {
       lines.push(["Points to be had", number(column.max)], ["Mean share", percent(column.share)]);
-      lines.push(["Discrimination", column.discrimination === null ? "–" : column.discrimination.toFixed(2)]);
+      if (column.at !== undefined) lines.push(["Discrimination", column.discrimination === null ? "–" : column.discrimination.toFixed(2)]);
     }
     const list = made("dl");
     for (const [name, value] of lines) {

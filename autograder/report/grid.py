@@ -71,10 +71,11 @@ def class_grid(course: CourseStatistics) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``kinds``: each a name, a mark and words. ``assignments``: each a name, points to be had, and exercises.
-        ``messages``: each once. ``students``: each an id, a name, points in all, points to be had, ``results`` with a
-        kind and points for each assignment, and ``cells`` with kind, points, seconds and message for each exercise of
-        all assignments. Kinds and messages are numbers that count from 0; -1 is no message.
+        ``kinds``: each a name, a mark and words. ``assignments``: each a name, points to be had, mean share, and
+        exercises, each a name, points to be had, mean share and discrimination. ``messages``: each once. ``students``:
+        each an id, a name, points in all, points to be had; then for each assignment a kind and points; then for each
+        exercise of all assignments kind, points, seconds and message. Kinds and messages are numbers that count from
+        0; -1 is no message.
     """
     kinds = list(dict.fromkeys([*STATES.values(), *KINDS.values(), WAITS]))
     numbers = {kind: number for number, kind in enumerate(kinds)}
@@ -109,6 +110,7 @@ def class_grid(course: CourseStatistics) -> dict[str, Any]:
             [
                 assignment.name,
                 assignment.max_score,
+                assignment.mean_share,
                 [[cell.grade_id, cell.max_score, cell.share, cell.discrimination] for cell in assignment.cells],
             ]
             for assignment in course.assignments

@@ -501,7 +501,7 @@ def test_the_heat_map_has_a_place_for_every_student_and_exercise() -> None:
         submission("e", cell(0, Outcome.MISSING)),
     ]
     grid = class_grid(look_at(by_student(*both), *(score(each, 0) for each in "abcdef")))
-    assert [exercise[0] for exercise in grid["assignments"][0][2]] == ["test_a", "essay"]
+    assert [exercise[0] for exercise in grid["assignments"][0][3]] == ["test_a", "essay"]
     assert [placed(grid, student)[0] for student in range(6)] == [
         ("all points", 4, ""),
         ("a part of the points", 1, "half"),
