@@ -103,7 +103,8 @@ def class_grid(course: CourseStatistics) -> dict[str, Any]:
                 score = points.score if points else cell.score
                 cells.append([numbers[_kind(submission, cell)], _short(score), round(cell.seconds, 1), number])
         students.append([row.student, row.name, _short(row.score), _short(row.max_score), results, cells])
-    letters = min(MOST_LETTERS, LETTERS_IN_ALL // max(1, len(messages)))
+    in_all = sum(min(len(text), MOST_LETTERS) for text in messages)
+    letters = MOST_LETTERS if in_all <= LETTERS_IN_ALL else LETTERS_IN_ALL // len(messages)
     return {
         "kinds": kinds,
         "assignments": [

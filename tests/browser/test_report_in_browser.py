@@ -133,14 +133,15 @@ CUT = """
 
 
 def test_no_text_is_cut_not_even_of_the_longest_name(browser: Browser, tmp_path: Path, large_class: str) -> None:
-    with shown(browser, tmp_path, large_class) as (page, _):
+    with shown(browser, tmp_path, large_class, reduced_motion="reduce") as (page, _):
         page.locator("#search").fill("wolfeschlegel")
         assert page.locator(ROWS).count() == 1
         for _width in resized(page):
             for view in ("every exercise", "whole assignments", "05_convolution_by_hand"):
                 page.locator("#view").select_option(view)
-                page.locator("#heat").scroll_into_view_if_needed()  # what is far away is not laid out
-                page.evaluate(DRAWN)
+                page.locator(ROWS).scroll_into_view_if_needed()  # what is far away is not laid out
+                page.evaluate(DRAWN)  # here it is found to be near
+                page.evaluate(DRAWN)  # and now laid out
                 assert page.evaluate(CUT) == []
 
 
@@ -356,13 +357,23 @@ def test_the_heat_map_has_the_roles_and_names_of_a_grid(browser: Browser, tmp_pa
         assert page.locator("#heat [tabindex='0']").count() == 1
 
 
-def test_a_printed_report_has_every_student(browser: Browser, tmp_path: Path) -> None:
-    with shown(browser, tmp_path, a_class(3, 15)) as (page, _):
+def test_a_printed_report_is_light_and_cuts_nothing_off(browser: Browser, tmp_path: Path, large_class: str) -> None:
+    """On A4, upright, with margins of 1 cm: 718 pixels."""
+    with shown(browser, tmp_path, large_class, viewport={"width": 718, "height": 1000}, color_scheme="dark") as (
+        page,
+        _,
+    ):
+        page.locator("#search").fill("zo")
         page.emulate_media(media="print")
         page.evaluate("dispatchEvent(new Event('beforeprint'))")
-        assert page.locator(f"{ROWS} .cell").count() == 15 * 6
+        assert page.locator(f"{ROWS} .cell").count() == page.locator(ROWS).count() * len(list_of_exercises())
         assert page.evaluate("heat.scrollHeight <= heat.clientHeight && heat.scrollWidth <= heat.clientWidth")
+        assert page.evaluate("document.documentElement.scrollWidth") <= 718
+        assert page.locator("details:not([open])").count() == 0
         assert not page.locator(".tools").is_visible()
+        assert (
+            page.evaluate("getComputedStyle(document.querySelector('.card')).backgroundColor") == "rgb(255, 255, 255)"
+        )
 
 
 # --- whatever the reader's browser can do, and whatever students wrote ---------------------------------------------
