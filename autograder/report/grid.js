@@ -1,5 +1,5 @@
-// The heat map: students by exercises. It can be sorted, searched, and walked through with the keys. What students wrote
-// is put in as text, never as markup. A row gets its cells when it comes near: most of 60,000 are never looked at.
+// The heat map: students by exercises. It can be sorted, searched, and walked through with the keys. What students
+// wrote is put in as text, never as markup. A row gets its cells when it comes near: most of 60,000 are never looked at.
 {
   const { kinds, assignments, messages, students } = JSON.parse(document.getElementById("data").textContent);
   const [NAME, TOTAL, FIRST] = [0, 1, 2]; // places in a row; the exercises come after the first two
@@ -61,7 +61,8 @@
       ...columns.map((column) => {
         const { name, mark, words, points, max } = placed(row.student, column);
         const partly = name === "waits" && column.at === undefined; // the assignment's other cells have points
-        const node = made("div", "gridcell", partly ? `${number(points)}${mark}` : mark || number(points), `cell ${name || heat(max ? points / max : 0)}`);
+        const text = partly ? number(points) + mark : mark || number(points);
+        const node = made("div", "gridcell", text, `cell ${name || heat(max ? points / max : 0)}`);
         if (mark) node.classList.add("mark");
         if (column.first) node.classList.add("first");
         node.ariaLabel = name && !partly ? words : `${number(points)} of ${number(max)} points, ${words}`;
@@ -120,13 +121,16 @@
   const order = () => {
     const column = columns.find(({ key }) => key === by.value);
     const key = column ? (row) => rank(placed(row.student, column)) : (row) => row.score;
-    const names = new Intl.Collator(undefined, { numeric: true }).compare;
+    const collator = new Intl.Collator(undefined, { numeric: true });
+    const byName = (a, b) => collator.compare(a.name, b.name);
+    const compare = by.value === "name" ? byName : (a, b) => key(a) - key(b);
     const falling = turn.ariaPressed === "true";
-    const compare = by.value === "name" ? () => 0 : (a, b) => key(a) - key(b);
-    rows.sort((a, b) => (falling ? -1 : 1) * (compare(a, b) || (by.value === "name" ? names(a.name, b.name) : 0)) || names(a.name, b.name));
+    rows.sort((a, b) => (falling ? compare(b, a) : compare(a, b)) || byName(a, b));
     body.replaceChildren(...rows.map(({ node }) => node));
     const at = by.value === "name" ? NAME : by.value === "total" ? TOTAL : FIRST + columns.indexOf(column);
-    [...headRow().children].forEach((node, i) => (node.ariaSort = i === at ? (falling ? "descending" : "ascending") : null));
+    [...headRow().children].forEach((node, i) => {
+      node.ariaSort = i !== at ? null : falling ? "descending" : "ascending";
+    });
     pick();
   };
 
@@ -155,7 +159,8 @@
     if (row) lines.push(["Student", row.name === row.id ? row.id : `${row.name} (${row.id})`]);
     if (column) {
       const assignment = assignments[column.a][0];
-      lines.push(column.at === undefined ? ["Assignment", assignment] : ["Exercise", `${column.name} in ${assignment}`]);
+      const isWhole = column.at === undefined;
+      lines.push(isWhole ? ["Assignment", assignment] : ["Exercise", `${column.name} in ${assignment}`]);
     }
     if (row && column) {
       const { words, points, max, time, message } = placed(row.student, column);
@@ -163,10 +168,11 @@
       if (time) lines.push(["Time", seconds(time)]);
       said = message;
     } else if (row) {
-      lines.push(["Points", `${number(row.score)} of ${number(row.max)}`], ["Share", percent(row.max ? row.score / row.max : null)]);
+      lines.push(["Points", `${number(row.score)} of ${number(row.max)}`]);
+      lines.push(["Share", percent(row.max ? row.score / row.max : null)]);
     } else if (column) {
       lines.push(["Points to be had", number(column.max)], ["Mean share", percent(column.share)]);
-      if (column.at !== undefined) lines.push(["Discrimination", column.discrimination === null ? "–" : column.discrimination.toFixed(2)]);
+      if (column.at !== undefined) lines.push(["Discrimination", column.discrimination?.toFixed(2) ?? "–"]);
     }
     const list = made("dl");
     for (const [name, value] of lines) {
@@ -174,7 +180,8 @@
       pair.append(made("dt", "", name), made("dd", "", value));
       list.append(pair);
     }
-    detail.replaceChildren(lines.length ? list : made("p", "", "Choose a cell: here it says who, what and why.", "quiet"));
+    const hint = "Choose a cell: here it says who, what and why.";
+    detail.replaceChildren(lines.length ? list : made("p", "", hint, "quiet"));
     if (said) detail.append(made("div", "", said, "said"));
     detail.scrollTop = 0;
   };

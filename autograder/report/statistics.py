@@ -273,6 +273,16 @@ class CourseStatistics:
     problems: tuple[Problem, ...]
     waiting: tuple[Waiting, ...]
 
+    @property
+    def odd(self) -> list[tuple[int, AssignmentStatistics, CellStatistics]]:
+        """The cells that are worth a look, with their assignments and these' numbers from 1."""
+        return [
+            (number, assignment, cell)
+            for number, assignment in enumerate(self.assignments, start=1)
+            for cell in assignment.cells
+            if cell.is_odd
+        ]
+
 
 def course_statistics(
     names: Sequence[str],

@@ -87,6 +87,12 @@ def test_the_page_opens_without_a_complaint_and_asks_for_no_other_file(browser: 
         assert noted == []
 
 
+def test_a_course_without_a_student_opens_without_a_complaint(browser: Browser, tmp_path: Path) -> None:
+    with shown(browser, tmp_path, a_class(0, 0)) as (page, noted):
+        assert page.locator("#found").inner_text() == "0 students"
+        assert noted == []
+
+
 def test_a_class_of_500_is_a_small_file_that_opens_quickly(browser: Browser, tmp_path: Path, large_class: str) -> None:
     """Under 5 MB and, at the best of three times, for the machine may be busy, under 2 s until it is drawn."""
     times = []
