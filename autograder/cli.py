@@ -9,7 +9,7 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from enum import StrEnum
 from pathlib import Path
@@ -369,7 +369,9 @@ def grade(
         sys.stdout.flush()
         os._exit(_WRONG_USAGE)
     console.print(_summary(verdicts))
-    write_file(course.reports / _RUN_FILE, json.dumps(_run_facts(settings, workers), indent=1).encode())
+    there = f"on the cluster of {scheduler}" if scheduler else f"on {workers} workers of {cluster}"
+    ran = f"{workers} at a time, {settings.threads} thread(s) each" if is_here else there
+    write_file(course.reports / _RUN_FILE, json.dumps(_run_facts(settings, ran), indent=1).encode())
     if json_file is not None:
         _write_json(json_file, [_record(verdict) for verdict in verdicts])
     failed = [verdict for verdict in verdicts if verdict.status is Status.FAILED]
@@ -765,10 +767,11 @@ def _accelerator(profile: Profile) -> tuple[tuple[str, str], ...]:
     return (("CUDA_VISIBLE_DEVICES", os.environ["CUDA_VISIBLE_DEVICES"]), *shared.items())
 
 
-def _run_facts(settings: Any, workers: int) -> dict[str, str]:
+def _run_facts(settings: Any, jobs: str) -> dict[str, str]:
     """Tell how a run graded, for people."""
     from platform import python_version
 
+    from autograder.sandbox import LAYERS
     from autograder.versions import versions
 
     given = dict(settings.environment)
@@ -778,11 +781,27 @@ def _run_facts(settings: Any, workers: int) -> dict[str, str]:
         "Profile": given["COURSE_PROFILE"],
         "Data": source or ("the course's data folder" if "COURSE_DATA" in given else "the embedded stand-ins"),
         "Sandbox": _SANDBOXES[settings.sandbox],
+        **({"Layers of the sandbox": ", ".join(LAYERS)} if settings.sandbox else {}),
+        "Targets": _targets(given),
         "Pictures": "all drawn" if settings.pictures else "drawn where a person has cells to grade",
-        "Jobs": f"{workers} at a time, {settings.threads} thread(s) each",
+        "Jobs": jobs,
         "Python": python_version(),
         **versions("nbgrader"),
     }
+
+
+def _targets(environment: Mapping[str, str]) -> str:
+    """Name what models must reach under these variables, and where it was measured: as the examiner looks it up."""
+    from coursekit.targets import TABLE, Targets
+
+    folder = Path(environment["COURSE_DATA"]) if "COURSE_DATA" in environment else None
+
+    def source(name: str) -> str:
+        is_real = environment.get("COURSE_DATA_SOURCE") != "standin" and folder and (folder / f"{name}.npz").is_file()
+        return "folder" if is_real else "stand-in"
+
+    found = Targets(TABLE, source=source, profile=lambda: environment["COURSE_PROFILE"])
+    return ", ".join(f"{exercise} {target:g}" for exercise, target in found.items()) or "none"
 
 
 def _leave_at_once_when_interrupted() -> None:

@@ -13,7 +13,9 @@ from markupsafe import Markup, escape
 
 from autograder.build import write_file
 from autograder.gradebook import open_gradebook
-from autograder.report.statistics import CourseStatistics, Submission, course_statistics
+from autograder.report import figures
+from autograder.report.grid import class_grid
+from autograder.report.statistics import FEWEST, LOW, CourseStatistics, Submission, course_statistics
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -78,8 +80,9 @@ def render(statistics: CourseStatistics, *, title: str, run: Mapping[str, str], 
     """
     Give the report's HTML.
 
-    Whatever comes from students is escaped, and should something slip through, the page's content security policy
-    lets no script or style work but its own two, and nothing be loaded.
+    Whatever comes from students is escaped, in the page as in the data that its script reads, and should something
+    slip through, the page's content security policy lets no script or style work but its own two, and nothing be
+    loaded.
 
     Parameters
     ----------
@@ -99,10 +102,16 @@ def render(statistics: CourseStatistics, *, title: str, run: Mapping[str, str], 
         "duration": duration,
         "shorten": shorten,
         "breakable": breakable,
+        "correlation": correlation,
     }
-    style, script = resource("page.css"), resource("page.js")
+    environment.policies["json.dumps_kwargs"] = {"ensure_ascii": False, "separators": (",", ":")}
+    style, script = resource("page.css"), resource("page.js") + resource("grid.js")
     return environment.from_string(resource("page.html.j2")).render(
         course=statistics,
+        grid=class_grid(statistics),
+        figures=figures,
+        fewest=FEWEST,
+        low=LOW,
         title=title,
         run=run,
         when=when,
@@ -123,6 +132,11 @@ def percent(share: float | None) -> str:
     if share is None:
         return NOTHING
     return f"{99 if 0.99 < share < 1 else round(100 * share)} %"
+
+
+def correlation(value: float | None) -> str:
+    """Write a correlation with two decimals, a dash for none."""
+    return NOTHING if value is None else f"{value:.2f}".replace("-", "\N{MINUS SIGN}")
 
 
 def duration(seconds: float | None) -> str:

@@ -15,6 +15,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from autograder.course import load_course
 from autograder.gradebook import open_gradebook
+from coursekit.targets import targets
 
 AUTOGRADER = str(Path(sys.executable).with_name("autograder"))
 KERNEL = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
@@ -275,9 +276,22 @@ def test_the_run_is_confined_unless_that_is_switched_off(class_):
     class_.hand_in("ada", submission(half=f"{reach}\n{RIGHT['half']}"))
 
     assert class_.grade()[1]["ada"]["score"] == 2  # the course is not there for the student's code
+    facts = json.loads((class_.root / "reports" / "run.json").read_text())
+    assert facts["Layers of the sandbox"] == "namespaces, limits, view, landlock, privileges, calls"
     assert class_.grade("--sandbox", "off")[1]["ada"]["score"] == 5
     facts = json.loads((class_.root / "reports" / "run.json").read_text())
     assert facts["Sandbox"] == "off: submissions ran with the rights of whoever graded"
+    assert "Layers of the sandbox" not in facts
+
+
+def test_what_models_had_to_reach_is_kept_for_the_report(class_, monkeypatch):
+    monkeypatch.setenv("COURSE_DATA_SOURCE", "standin")
+    monkeypatch.setenv("COURSE_PROFILE", "cpu")
+    class_.hand_in("ada", submission(**RIGHT))
+
+    class_.grade()
+    facts = json.loads((class_.root / "reports" / "run.json").read_text())
+    assert facts["Targets"] == ", ".join(f"{name} {target:g}" for name, target in targets.items())
 
 
 def test_where_there_is_no_sandbox_nothing_is_graded_and_the_refusal_says_what_to_do(class_):

@@ -2,31 +2,36 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from bs4 import BeautifulSoup
 
 from autograder.gradebook import Points, Score, open_gradebook
-from autograder.report import write_report
+from autograder.report import figures, write_report
+from autograder.report.grid import MOST_LETTERS, class_grid
 from autograder.report.page import breakable, duration, percent, points, render, shorten
 from autograder.report.statistics import (
     CourseStatistics,
+    MessageCount,
     Problem,
     State,
     Submission,
     Waiting,
     cell_statistics,
     course_statistics,
+    discrimination,
     distribution,
     find_problems,
     find_waiting,
     frequent_messages,
 )
 from autograder.verdict import CellVerdict, Outcome, Status, Verdict
+from tests.made_up_class import EXERCISES, made_up_class, masters, record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -35,7 +40,6 @@ if TYPE_CHECKING:
 
     from autograder.course import Course
 
-NOTHING = "\N{EN DASH}"
 NOTHING = "\N{EN DASH}"
 WHEN = datetime(2026, 2, 1, 9, 5, tzinfo=UTC)
 
@@ -116,25 +120,111 @@ def test_a_cell_missing_from_a_submission_that_was_graded_has_no_points() -> Non
     assert [(each.grade_id, each.zero) for each in found] == [("test_a", 0), ("test_b", 1)]
 
 
+# --- discrimination -----------------------------------------------------------------------------------------------
+
+
+def test_discrimination_is_the_correlation_of_a_cell_with_the_rest() -> None:
+    """By hand: the products of the deviations add up to 2, their squares to 1 and 5; 2 / sqrt(1 * 5) = 0.894."""
+    assert discrimination([(0, 1), (0, 2), (1, 3), (1, 4)], fewest=4) == pytest.approx(0.8944, abs=1e-4)
+
+
+def test_a_cell_that_the_better_fail_discriminates_the_wrong_way() -> None:
+    assert discrimination([(1, 1), (1, 2), (0, 3), (0, 4)], fewest=4) == pytest.approx(-0.8944, abs=1e-4)
+
+
+# Points of ten students in two cells.
+TEN = [(4, 4), (4, 4), (4, 4), (4, 2), (4, 1), (0, 3), (0, 2), (0, 1), (0, 0), (0, 0)]
+
+
+def test_a_cells_own_points_are_not_in_the_rest() -> None:
+    """
+    By hand, in points: the means are 2 and 2.1, the products of the deviations add up to 18, their squares to 40 and
+    22.9; 18 / sqrt(40 * 22.9) = 0.5947.
+
+    With the total instead of the rest it would be 58 / sqrt(40 * 98.9) = 0.922.
+    """
+    found = cell_statistics(submission(f"s{i}", cell(a), cell(b, grade_id="test_b")) for i, (a, b) in enumerate(TEN))
+    assert [each.discrimination for each in found] == [pytest.approx(0.5947, abs=1e-4)] * 2
+
+
+def test_an_answer_that_waits_for_a_person_does_not_change_the_others_discrimination() -> None:
+    waiting = Points(0, 4, by_person=False, needs_person=True)
+    found = cell_statistics(
+        submission(f"s{i}", cell(a), cell(b, grade_id="test_b"), cell(0, Outcome.MANUAL, grade_id="c"), c=waiting)
+        for i, (a, b) in enumerate(TEN)
+    )
+    assert [each.discrimination for each in found] == [pytest.approx(0.5947, abs=1e-4)] * 2 + [None]
+
+
+@pytest.mark.parametrize(
+    "pairs",
+    [
+        [(0, 1), (0, 2), (1, 3), (1, 4)],
+        [(1, i / 12) for i in range(12)],
+        [(i / 12, 0.3) for i in range(6)] + [(i / 12, 0.1 + 0.2) for i in range(6)],
+        [],
+    ],
+    ids=["too few", "all the same here", "all the same elsewhere", "nobody"],
+)
+def test_where_nothing_can_be_said_of_discrimination_nothing_is(pairs: list[tuple[float, float]]) -> None:
+    assert discrimination(pairs) is None
+
+
+@pytest.mark.parametrize(
+    ("points", "others", "is_odd"),
+    [
+        ([4] * 5 + [0] * 5, [4, 4, 4, 2, 1, 3, 2, 1, 0, 0], False),
+        ([4] * 5 + [0] * 5, [0, 0, 1, 2, 3, 1, 2, 4, 4, 4], True),
+        ([4] * 2 + [0] * 8, [4, 4, 3, 2, 1, 3, 2, 1, 0, 0], True),
+    ],
+    ids=["telling", "the wrong way", "hardly anybody has its points"],
+)
+def test_an_exercise_is_worth_a_look_if_it_is_very_hard_or_does_not_tell(
+    points: list[float], others: list[float], is_odd: bool
+) -> None:
+    both = zip(points, others, strict=True)
+    first, _ = cell_statistics(submission(f"s{i}", cell(a), cell(b, grade_id="b")) for i, (a, b) in enumerate(both))
+    assert first.is_odd is is_odd
+
+
+# --- times --------------------------------------------------------------------------------------------------------
+
+
+def test_times_are_of_the_cells_that_ran() -> None:
+    took = [(Outcome.PASSED, 1), (Outcome.FAILED, 2), (Outcome.TIMEOUT, 120), (Outcome.NOT_REACHED, 0)]
+    (found,) = cell_statistics(
+        submission(f"s{i}", replace(cell(0, outcome), seconds=seconds)) for i, (outcome, seconds) in enumerate(took)
+    )
+    assert (found.median_seconds, found.max_seconds) == (2, 120)
+
+
+def test_a_cell_that_never_runs_has_no_time() -> None:
+    (found,) = cell_statistics([submission("a", cell(0, Outcome.MANUAL))])
+    assert (found.median_seconds, found.max_seconds) == (None, None)
+
+
 # --- messages -----------------------------------------------------------------------------------------------------
+
+
+A, B = ("one", "test_a"), ("one", "test_b")
 
 
 def test_messages_that_differ_in_numbers_alone_are_one_message() -> None:
     said = ["reached 0.61 of 0.7", "reached 0.52 of 0.7", "reached 0.52 of 0.7", "the flip is missing"]
     found = frequent_messages(submission(str(i), cell(0, message=text)) for i, text in enumerate(said))
-    assert [(each.text, each.students) for each in found] == [("reached 0.52 of 0.7", 3), ("the flip is missing", 1)]
+    assert found == {A: (MessageCount("reached 0.52 of 0.7", 3), MessageCount("the flip is missing", 1))}
 
 
-def test_the_same_words_in_two_cells_are_two_messages() -> None:
+def test_messages_are_counted_for_each_cell() -> None:
     found = frequent_messages(
         [submission("a", cell(0, message="no"), cell(0, message="no", grade_id="test_b")), submission("b", cell(4))]
     )
-    assert [(each.grade_id, each.students) for each in found] == [("test_a", 1), ("test_b", 1)]
+    assert found == {A: (MessageCount("no", 1),), B: (MessageCount("no", 1),)}
 
 
 def test_only_the_most_frequent_messages_are_given() -> None:
     submissions = [submission(f"{a}{b}", cell(0, message="x" * a)) for a in (1, 2, 3) for b in range(a)]
-    assert [each.students for each in frequent_messages(submissions, limit=2)] == [3, 2]
+    assert [each.students for each in frequent_messages(submissions, limit=2)[A]] == [3, 2]
 
 
 def test_a_file_that_was_not_graded_says_nothing_about_an_exercise() -> None:
@@ -142,11 +232,11 @@ def test_a_file_that_was_not_graded_says_nothing_about_an_exercise() -> None:
     broken = replace(broken, verdict=replace(broken.verdict, status=Status.FAILED))
     absent = submission("b", cell(0, Outcome.MISSING, message="not handed in"))
 
-    assert frequent_messages([broken, absent]) == ()
+    assert frequent_messages([broken, absent]) == {}
 
 
 def test_cells_that_were_not_reached_say_nothing_about_the_class() -> None:
-    assert frequent_messages([submission("a", cell(0, Outcome.NOT_REACHED, message="the kernel died"))]) == ()
+    assert frequent_messages([submission("a", cell(0, Outcome.NOT_REACHED, message="the kernel died"))]) == {}
 
 
 # --- distribution -------------------------------------------------------------------------------------------------
@@ -294,7 +384,9 @@ def test_the_page_shows_the_class_in_tables() -> None:
         ["ed", "·"],
     ]
     assert rows(page, "problems") == [["cy", "01_one", "could not be graded", "not JSON"]]
-    assert [" ".join(each.get_text(" ").split()) for each in page.select(".messages li")] == ["1 student test_ a half"]
+    assert [" ".join(each.get_text(" ").split()) for each in page.select(".messages dl > div")] == [
+        "test_ a 1 student half"
+    ]
 
 
 def test_the_page_says_so_when_nobody_is_needed() -> None:
@@ -320,13 +412,16 @@ def test_whatever_a_student_writes_is_text() -> None:
     course = look_at(both, replace(score(HOSTILE, 0), first_name=HOSTILE), score("w", 0), score("x", 0))
     course = replace(course, waiting=tuple(replace(each, students=(HOSTILE,) * 9) for each in course.waiting))
     page = page_of(course, Note=HOSTILE)
-    assert len(page.find_all("script")) == 1
+    assert [script.get("type") for script in page.find_all("script")] == ["application/json", None]
     assert not page.find_all(["img", "iframe", "object", "link", "b"], string=re.compile("amp"))
     assert not page.find_all("img")
     assert not [tag for tag in page.find_all(True) if any(name.startswith("on") for name in tag.attrs)]
     assert rows(page, "problems")[0][0] == HOSTILE
     assert rows(page, "grid")[0][0].startswith(HOSTILE)
     assert "49" not in rows(page, "grid")[0][0]
+    data = page.find(id="data").string
+    assert not set("<>&'") & set(data)
+    assert HOSTILE in json.loads(data)["messages"]
 
 
 def test_the_page_asks_for_nothing_and_runs_only_its_own_script() -> None:
@@ -381,6 +476,90 @@ def test_a_name_breaks_between_its_words_and_is_escaped() -> None:
     assert breakable("test_<b>_x") == "test_<wbr>&lt;b&gt;_<wbr>x"
 
 
+# --- the heat map -------------------------------------------------------------------------------------------------
+
+
+def placed(grid: dict[str, Any], student: int) -> list[tuple[str, float, str]]:
+    """What the heat map has of a student: words, points and message of each exercise."""
+    messages = [*grid["messages"], ""]  # -1 is none
+    return [
+        (grid["kinds"][kind].words, score, messages[message])
+        for kind, score, _seconds, message in grid["students"][student][5]
+    ]
+
+
+def test_the_heat_map_has_a_place_for_every_student_and_exercise() -> None:
+    waiting = Points(0, 4, by_person=False, needs_person=True)
+    given = Points(3, 4, by_person=True, needs_person=False)
+    both = [
+        submission("a", cell(4, Outcome.PASSED), cell(0, Outcome.MANUAL, grade_id="essay"), essay=waiting),
+        submission(
+            "b", cell(1, Outcome.PARTIAL, message="half"), cell(0, Outcome.MANUAL, grade_id="essay"), essay=given
+        ),
+        submission("c", cell(0, Outcome.TIMEOUT, message="too slow")),
+        failed("d"),
+        submission("e", cell(0, Outcome.MISSING)),
+    ]
+    grid = class_grid(look_at(by_student(*both), *(score(each, 0) for each in "abcdef")))
+    assert [exercise[0] for exercise in grid["assignments"][0][3]] == ["test_a", "essay"]
+    assert [placed(grid, student)[0] for student in range(6)] == [
+        ("all points", 4, ""),
+        ("a part of the points", 1, "half"),
+        ("time ran out", 0, "too slow"),
+        ("could not be graded", 0, ""),
+        ("not handed in", 0, ""),
+        ("nothing on record", 0, ""),
+    ]
+    assert [placed(grid, student)[1][:2] for student in (0, 1, 2)] == [
+        ("waits for a person", 0),
+        ("points from a person", 3),
+        ("nothing on record", 0),
+    ]
+
+
+def test_the_heat_map_names_each_message_once_and_cuts_long_ones() -> None:
+    both = [submission(each, cell(0, message="no " * 200)) for each in "ab"]
+    grid = class_grid(look_at(by_student(*both), score("a", 0), score("b", 0)))
+    assert len(grid["messages"]) == 1
+    assert len(grid["messages"][0]) <= MOST_LETTERS + 2
+
+
+def test_many_long_messages_are_cut_the_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("autograder.report.grid.LETTERS_IN_ALL", 40)
+    both = [submission(each, cell(0, message=each * 100)) for each in "abcd"]
+    grid = class_grid(look_at(by_student(*both), *(score(each, 0) for each in "abcd")))
+    assert grid["messages"] == [f"{each * 10} …" for each in "abcd"]
+
+
+# --- plots --------------------------------------------------------------------------------------------------------
+
+
+def test_a_histogram_says_its_bars_in_words_and_in_figures() -> None:
+    svg = BeautifulSoup(figures.histogram([0.05, 0.51, 0.55, 1]), "html.parser").svg
+    assert svg["aria-label"].endswith("1 from 0 %, 2 from 50 %, 1 from 90 %")
+    assert [text.get_text() for text in svg.find_all("text")].count("2") == 1
+
+
+def test_plots_are_of_the_pages_colours_and_have_no_style_of_their_own() -> None:
+    course = look_at(
+        by_student(*(submission(f"s{i}", cell(a), cell(b, grade_id="test_b")) for i, (a, b) in enumerate(TEN))),
+        *(score(f"s{i}", a + b, max_score=8) for i, (a, b) in enumerate(TEN)),
+    )
+    (one,) = course.assignments
+    for plot in (figures.histogram(one.shares), figures.boxes([one]), figures.items(one.cells)):
+        page = BeautifulSoup(plot, "html.parser")
+        assert not page.find_all(attrs={"style": True})
+        painted = {each.get(name) for each in page.find_all(True) for name in ("fill", "stroke")} - {None, "none"}
+        assert painted
+        assert all(color.startswith("var(--") for color in painted)
+
+
+def test_an_assignments_name_is_no_formula_in_a_plot() -> None:
+    (one,) = look_at(by_student(submission("a", cell(4))), score("a", 4)).assignments
+    page = BeautifulSoup(figures.boxes([replace(one, name="a$b$<i>")]), "html.parser")
+    assert "a$b$<i>" in [text.get_text() for text in page.find_all("text")]
+
+
 # --- from the gradebook to the file -------------------------------------------------------------------------------
 
 
@@ -400,6 +579,22 @@ def test_the_report_is_written_from_the_gradebook(course: Course) -> None:
     page = BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
     assert page.h1.get_text() == course.title
     assert rows(page, "grid") == [["<b>bobby</b>", "4", "4", "100 %"], ["Zoë van der Berg", "4", "4", "100 %"]]
+
+
+def test_a_made_up_class_is_in_the_gradebook_what_it_is_in_the_tests(make_course: Callable[..., Course]) -> None:
+    course, few = make_course(masters()), made_up_class(4)
+    record(course, few)
+    with open_gradebook(course) as gradebook:
+        found = {
+            name: {
+                key: Submission(stored.verdict, gradebook.points(name)[key])
+                for key, stored in gradebook.recorded(name).items()
+            }
+            for name in EXERCISES
+        }
+        assert found == few.submissions()
+        scores = {(each.assignment, each.student): each.score for each in gradebook.scores()}
+    assert scores == {(each.assignment, each.student): each.score for each in few.scores()}
 
 
 def test_a_report_of_an_empty_gradebook_names_the_assignments(course: Course) -> None:
