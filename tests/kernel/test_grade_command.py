@@ -280,6 +280,22 @@ def test_the_run_is_confined_unless_that_is_switched_off(class_):
     assert facts["Sandbox"] == "off: submissions ran with the rights of whoever graded"
 
 
+@pytest.mark.parametrize(
+    ("options", "seen"),
+    [
+        (["--profile", "gpu", "--sandbox", "off"], "0"),
+        (["--profile", "gpu"], "-1"),
+        (["--sandbox", "off"], "-1"),
+    ],
+)
+def test_a_gpu_is_for_full_size_without_the_sandbox(class_, monkeypatch, options, seen):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    look = f"import os\nassert os.environ['CUDA_VISIBLE_DEVICES'] == '{seen}'"
+    class_.hand_in("ada", submission(half=f"{look}\n{RIGHT['half']}"))
+
+    assert class_.grade(*options)[1]["ada"]["score"] == 5
+
+
 def test_where_there_is_no_sandbox_nothing_is_graded_and_the_refusal_says_what_to_do(class_):
     class_.hand_in("ada", submission(**RIGHT))
     forbidden = """
