@@ -49,7 +49,13 @@ def validate(page: Page) -> str:
     return message
 
 
-def test_validate_says_what_is_missing_and_then_that_all_is_well(
+def answer(page: Page, code: str) -> None:
+    page.locator(".jp-CodeCell .cm-content", has_text="double(x)").first.click()
+    page.keyboard.press("Control+a")
+    page.keyboard.type(code)
+
+
+def test_validate_says_what_is_missing_what_is_wrong_and_then_that_all_is_well(
     browser: Browser, lab: str, folder: Path, master: nbformat.NotebookNode
 ) -> None:
     hand_out(folder, master, "twice.ipynb")
@@ -57,12 +63,15 @@ def test_validate_says_what_is_missing_and_then_that_all_is_well(
     page.goto(lab.format(page="lab/tree/twice.ipynb") + "&reset", timeout=PATIENCE)
     page.wait_for_selector(".jp-Notebook .jp-CodeCell", timeout=PATIENCE)
 
-    assert "double" in validate(page), "the untouched notebook fails, and the message shows where"
+    untouched = validate(page)
+    assert "double" in untouched, "the message shows where"
+    assert "NotImplementedError" in untouched
 
-    editor = page.locator(".jp-CodeCell .cm-content", has_text="YOUR CODE HERE")
-    editor.click()
-    page.keyboard.press("Control+a")
-    page.keyboard.type("def double(x):\nreturn 2 * x")
-    message = validate(page)
-    assert "Success" in message, message
+    answer(page, "def double(x):\nreturn x")
+    wrong = validate(page)
+    assert "double(1) is 2" in wrong, "the test's own words"
+
+    answer(page, "def double(x):\nreturn 2 * x")
+    right = validate(page)
+    assert "Success" in right, right
     page.close()
