@@ -52,7 +52,7 @@ def validate(page: Page) -> str:
 def answer(page: Page, code: str) -> None:
     page.locator(".jp-CodeCell .cm-content", has_text="double(x)").first.click()
     page.keyboard.press("Control+a")
-    page.keyboard.type(code)
+    page.keyboard.insert_text(code)
 
 
 def test_validate_says_what_is_missing_what_is_wrong_and_then_that_all_is_well(
@@ -67,11 +67,11 @@ def test_validate_says_what_is_missing_what_is_wrong_and_then_that_all_is_well(
     assert "double" in untouched, "the message shows where"
     assert "NotImplementedError" in untouched
 
-    answer(page, "def double(x):\nreturn x")
+    answer(page, "def double(x):\n    return x")
     wrong = validate(page)
-    assert "double(1) is 2" in wrong, "the test's own words"
+    assert "AssertionError: double(1) is 2" in wrong, "the test's own words"
 
-    answer(page, "def double(x):\nreturn 2 * x")
+    answer(page, "def double(x):\n    return 2 * x")
     right = validate(page)
     assert "Success" in right, right
     page.close()
