@@ -23,6 +23,10 @@ c.Execute.timeout = int(longest)
 # A hidden test that runs into its limit is a failed test, not the end of the whole submission.
 c.Execute.interrupt_on_timeout = True
 
+# Formgrader's pages run with the rights of whoever grades: nothing that a student wrote or put out is obeyed there.
+c.HTMLExporter.sanitize_html = True
+c.HTMLExporter.filters = {"markdown2html": "autograder.report.markdown.to_html"}
+
 # To nbgrader a word on standard error is a failed test, and TensorFlow has many when it starts.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")

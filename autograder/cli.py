@@ -346,8 +346,11 @@ def grade(
     from autograder.grading import grade as grade_submissions
     from autograder.verdict import Status
 
+    environment = _environment(profile, data)
+    if sandbox is Sandbox.OFF:  # in it a GPU is not to be had
+        environment += _accelerator(profile)
     settings = Settings(
-        environment=_environment(profile, data),
+        environment=environment,
         examiner_environment=(("COURSE_HOLDOUT_SEED", str(course.holdout_seed)),),
         threads=max(1, (os.cpu_count() or 1) // workers) if is_here else 1,
         limits=tuple((name, value) for name, value in limits.items() if value is not None),

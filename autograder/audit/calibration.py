@@ -65,7 +65,7 @@ UNTAUGHT: Mapping[str, str] = {
 
 
 class CalibrationError(AutograderError):
-    """The reference fails its own test in some run, for another reason than a target."""
+    """What was run cannot be measured: the message says which answer, and why."""
 
 
 @dataclass(frozen=True)
@@ -156,13 +156,14 @@ def measure(
     honest = [_job(bank, "the reference", extract(bank.reference, tests), settings, seed) for seed in range(seeds)]
     few = range(max(LEAST_RUNS, seeds // _WRONG_SHARE))
     wrong = {
-        name: [_job(bank, name, paper, settings, seed) for seed in few] for name, paper in _wrong_papers(bank, tests)
+        name: (about, [_job(bank, name, paper, settings, seed) for seed in few])
+        for name, about, paper in _wrong_papers(bank, tests)
     }
-    judged = bench.judge([*honest, *(job for jobs in wrong.values() for job in jobs)], told)
+    judged = bench.judge([*honest, *(job for _, jobs in wrong.values() for job in jobs)], told)
     return list(
         gather(
             [judged[job.key] for job in honest],
-            {name: [judged[job.key] for job in jobs] for name, jobs in wrong.items()},
+            {name: (about, [judged[job.key] for job in jobs]) for name, (about, jobs) in wrong.items()},
             asked,
         )
     )
@@ -182,11 +183,20 @@ def tests_with_targets(paper: Paper) -> tuple[str, ...]:
 
 def gather(
     honest: Sequence[Judgement],
-    wrong: Mapping[str, Sequence[Judgement]],
+    wrong: Mapping[str, tuple[Collection[str], Sequence[Judgement]]],
     asked: Mapping[str, float] | None = None,
 ) -> Iterator[Measured]:
     """
     Gather what was reached, by target; those that a test asks for together are taken together.
+
+    Parameters
+    ----------
+    honest : sequence of Judgement
+        Runs of the reference.
+    wrong : mapping of str to (collection of str, sequence of Judgement)
+        Of each wrong answer, the tests that it must fail, and its runs. What it reaches in others is no concern.
+    asked : mapping of str to float, optional
+        Targets that the wrong answers are held against; else those that follow from the runs.
 
     Raises
     ------
@@ -207,7 +217,9 @@ def gather(
         }
         safe = {each: safe_target(values[each], FAILURE_RATE / len(exercises)) for each in exercises}
         bars = safe if asked is None else {each: asked[each] for each in exercises if each in asked}
-        reached = {name: [_reached(run, test) for run in runs] for name, runs in wrong.items()}
+        reached = {
+            name: [_reached(run, test) for run in runs] for name, (about, runs) in wrong.items() if test in about
+        }
         too_good = tuple(name for name, runs in reached.items() if any(_reaches_all(each, bars) for each in runs))
         for exercise in exercises:
             best = {
@@ -273,16 +285,22 @@ def _job(bank: Bank, name: str, paper: Paper, settings: Settings, seed: int) -> 
     return Job(label, bank.notebook, paper, settings.limits_of(bank.assignment), measuring)
 
 
-def _wrong_papers(bank: Bank, tests: Sequence[str]) -> Iterator[tuple[str, Paper]]:
+def _wrong_papers(bank: Bank, tests: Sequence[str]) -> Iterator[tuple[str, Sequence[str], Paper]]:
     for answer in bank.answers:
         if answer.reaches:
             paper = with_answers(bank.reference, {answer.exercise: answer.code})
-            yield answer.name, extract(paper, tests, [answer.exercise])
+            about = [test for test in tests if test in (answer.fails or bank.exercise(answer.exercise).tests)]
+            if not about:
+                raise CalibrationError(
+                    f"{bank.assignment.name}, {answer.exercise}, '{answer.name}' is said to reach for a target, but no test "
+                    "that it must fail looks one up."
+                )
+            yield answer.name, about, extract(paper, about, [answer.exercise])
     paper = extract(bank.reference, tests)
     if any(".fit(" in cell.source for cell in paper.cells if cell.role is not Role.TEST):
         for name, source in UNTAUGHT.items():
             first = PaperCell("untaught", "code", source, Role.GIVEN, Owner.CANDIDATE)
-            yield name, replace(paper, cells=(first, *paper.cells))
+            yield name, tests, replace(paper, cells=(first, *paper.cells))
 
 
 def _may_look_up(cell: PaperCell, test: PaperCell) -> bool:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 _STREAMS = ("stdout", "stderr")
+_SIZES = ("width", "height")
 _JSON_TYPE = re.compile(r"application/(.*\+)?json")
 # What an output weighs besides its text, so that many empty ones are too much as well.
 _FIXED_WEIGHT = 100
@@ -145,7 +146,7 @@ def _output(kind: str, content: Mapping[str, Any]) -> dict[str, Any] | None:
         shown: dict[str, Any] = {
             "output_type": "execute_result" if kind == "execute_result" else "display_data",
             "data": _bundle(content["data"]),
-            "metadata": _plain(content["metadata"]) if isinstance(content.get("metadata"), dict) else {},
+            "metadata": _sizes(content["metadata"]) if isinstance(content.get("metadata"), dict) else {},
         }
         if kind == "execute_result":
             shown["execution_count"] = None
@@ -160,6 +161,20 @@ def _bundle(data: Mapping[str, Any]) -> dict[str, Any]:
         for kind, value in data.items()
         if isinstance(value, str) or _JSON_TYPE.fullmatch(clean(kind))
     }
+
+
+def _sizes(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """Keep of what a display says about its data how large a picture is; nbconvert's pages believe all that it says."""
+    found = {
+        clean(kind): {key: said[key] for key in _SIZES if _is_number(said.get(key))}
+        for kind, said in metadata.items()
+        if isinstance(said, dict)
+    }
+    return {kind: sizes for kind, sizes in found.items() if sizes}
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value)
 
 
 def _plain(value: Any, depth: int = 0) -> Any:

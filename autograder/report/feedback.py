@@ -6,14 +6,10 @@ import fnmatch
 import re
 from dataclasses import dataclass
 from functools import cache, lru_cache
-from html import unescape
 from typing import TYPE_CHECKING, Any
-from xml.etree.ElementTree import tostring
 
 from jinja2 import Environment, StrictUndefined
-from latex2mathml.converter import convert_to_element
-from markupsafe import Markup, escape
-from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
+from markupsafe import Markup
 from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
@@ -21,6 +17,7 @@ from pygments.lexers import PythonLexer
 from autograder.build import read_master, release_notebook, write_file
 from autograder.gradebook import open_gradebook
 from autograder.notebook import headings, nbgrader_metadata, read_notebook, without_colours
+from autograder.report.markdown import to_html
 from autograder.report.page import points as written_points
 from autograder.report.page import resource
 from autograder.verdict import CellVerdict, Outcome, Status, Verdict
@@ -36,9 +33,6 @@ if TYPE_CHECKING:
 
 _MOST_CHARACTERS = 20_000
 """Of one output: the rest of a flood is of no use to anybody."""
-
-_NOT_IN_FORMULAS = frozenset(("href", "style", "class", "id"))
-"""Attributes that LaTeX can ask for, and that have no business in a formula."""
 
 WORDS = {
     Outcome.PASSED: "all points",
@@ -267,7 +261,7 @@ def _cells(
             place = [place, *headings(cell)][-1]
         yield Shown(
             "code" if cell.cell_type == "code" else "text",
-            _code(source) if cell.cell_type == "code" else _text(source, trusted=not is_own),
+            _code(source) if cell.cell_type == "code" else to_html(source, trusted=not is_own),
             () if is_test else tuple(_outputs(cell.get("outputs", ()))),
             is_own,
             _mark(verdicts[grade_id], place, points.get(grade_id)) if grade_id in verdicts else None,
@@ -324,42 +318,3 @@ def _code_style() -> str:
     light = HtmlFormatter(style="default", cssclass="code").get_style_defs(".code")
     dark = HtmlFormatter(style="github-dark", cssclass="code").get_style_defs(".code")
     return f"{light}\n@media (prefers-color-scheme: dark) {{\n{dark}\n}}\n.code {{ background: none; }}\n"
-
-
-@lru_cache(maxsize=4096)
-def _text(source: str, *, trusted: bool) -> Markup:
-    """Turn Markdown into HTML; of text that is not trusted, HTML in it is shown and not obeyed."""
-    renderer = _Renderer(escape=not trusted, allow_harmful_protocols=False, exclude_anchor_links=True)
-    return Markup(MarkdownWithMath(renderer).render(source))
-
-
-class _Renderer(IPythonRenderer):  # type: ignore[misc]  # nbconvert tells no types of it
-    """Markdown as notebooks have it, with formulas as MathML, which browsers show without a script."""
-
-    def block_math(self, body: str) -> str:
-        return _formula(body, "block")
-
-    def inline_math(self, body: str) -> str:
-        return _formula(body, "inline")
-
-    def latex_environment(self, name: str, body: str) -> str:
-        return _formula(f"\\begin{{{name}}}{body}\\end{{{name}}}", "block")
-
-    def image(self, text: str, url: str, title: str | None = None) -> str:
-        # What is not in the text itself would have to be loaded: its description stands for it.
-        if url.startswith("data:image/"):
-            return str(super().image(text, url, title))
-        return f'<span class="quiet">[{escape(text or title or "picture")}]</span>'
-
-
-def _formula(latex: str, display: str) -> str:
-    try:
-        formula = convert_to_element(latex, display=display)
-    except Exception:  # noqa: BLE001 - whatever a student wrote between dollars is shown as it is
-        return f"<code>{escape(latex)}</code>"
-    for part in formula.iter():
-        # The library writes signs as entities, and lets a text be whatever it is: both become text here.
-        part.text = unescape(part.text) if part.text else None
-        for name in _NOT_IN_FORMULAS.intersection(part.keys()):
-            del part.attrib[name]
-    return tostring(formula, encoding="unicode", short_empty_elements=False)

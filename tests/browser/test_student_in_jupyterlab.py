@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import secrets
-import subprocess
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import nbformat
@@ -15,13 +10,14 @@ import pytest
 from autograder.build import release_notebook
 from autograder.notebook import notebook_text
 
+from .jupyter import PATIENCE, served
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from playwright.sync_api import Browser, Page
 
-# A fresh machine needs long for the first page of JupyterLab.
-PATIENCE = 90_000
 OVERWRITE = ".jp-Dialog button.jp-mod-warn"
 
 
@@ -32,33 +28,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def lab(folder: Path) -> Iterator[str]:
-    """A JupyterLab on loopback; gives the address of a file in it."""
-    token = secrets.token_hex(16)
-    command = [
-        str(Path(sys.executable).with_name("jupyter-lab")),
-        "--no-browser",
-        "--allow-root",
-        "--ServerApp.ip=127.0.0.1",
-        "--ServerApp.port=0",
-        f"--IdentityProvider.token={token}",
-        "--LabApp.news_url=",
-        "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
-        f"--ServerApp.root_dir={folder}",
-    ]
-    environment = {
-        **os.environ,
-        "JUPYTER_CONFIG_DIR": str(folder / ".config"),
-        "JUPYTER_RUNTIME_DIR": str(folder / ".run"),
-    }
-    with subprocess.Popen(command, cwd=folder, env=environment, stderr=subprocess.PIPE, text=True) as server:
-        try:
-            address = next(
-                line.split("http://", 1)[1].split("/", 1)[0] for line in server.stderr if "http://127.0.0.1" in line
-            )
-            yield f"http://{address}/lab/tree/{{name}}?reset&token={token}"
-        finally:
-            server.terminate()
-            server.communicate(timeout=30)
+    """A JupyterLab on loopback; gives the address of a page in it."""
+    with served(folder) as address:
+        yield address
 
 
 def hand_out(folder: Path, master: nbformat.NotebookNode, name: str) -> None:
@@ -77,20 +49,29 @@ def validate(page: Page) -> str:
     return message
 
 
-def test_validate_says_what_is_missing_and_then_that_all_is_well(
+def answer(page: Page, code: str) -> None:
+    page.locator(".jp-CodeCell .cm-content", has_text="double(x)").first.click()
+    page.keyboard.press("Control+a")
+    page.keyboard.insert_text(code)
+
+
+def test_validate_says_what_is_missing_what_is_wrong_and_then_that_all_is_well(
     browser: Browser, lab: str, folder: Path, master: nbformat.NotebookNode
 ) -> None:
     hand_out(folder, master, "twice.ipynb")
     page = browser.new_page(viewport={"width": 1300, "height": 900})
-    page.goto(lab.format(name="twice.ipynb"), timeout=PATIENCE)
+    page.goto(lab.format(page="lab/tree/twice.ipynb") + "&reset", timeout=PATIENCE)
     page.wait_for_selector(".jp-Notebook .jp-CodeCell", timeout=PATIENCE)
 
-    assert "double" in validate(page), "the untouched notebook fails, and the message shows where"
+    untouched = validate(page)
+    assert "double" in untouched, "the message shows where"
+    assert "NotImplementedError" in untouched
 
-    editor = page.locator(".jp-CodeCell .cm-content", has_text="YOUR CODE HERE")
-    editor.click()
-    page.keyboard.press("Control+a")
-    page.keyboard.type("def double(x):\nreturn 2 * x")
-    message = validate(page)
-    assert "Success" in message, message
+    answer(page, "def double(x):\n    return x")
+    wrong = validate(page)
+    assert "AssertionError: double(1) is 2" in wrong, "the test's own words"
+
+    answer(page, "def double(x):\n    return 2 * x")
+    right = validate(page)
+    assert "Success" in right, right
     page.close()

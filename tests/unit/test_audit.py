@@ -294,7 +294,7 @@ HONEST = [judgement(("a", 0.9 + n / 1000), ("b", 0.8)) for n in range(5)]
     ],
 )
 def test_a_wrong_answer_is_too_good_when_one_run_reaches_all_that_is_asked_together(runs, too_good):
-    found = list(gather(HONEST, {"wrong": runs}))
+    found = list(gather(HONEST, {"wrong": (["t"], runs), "of another exercise": (["u"], HONEST)}))
     assert [each.exercise for each in found] == ["a/dots", "b/dots"]
     assert {each.too_good for each in found} == {too_good}
     assert found[0].best_wrong == ("wrong", 0.95)

@@ -41,7 +41,10 @@ def test_what_follows_on_one_stream_is_joined_and_two_streams_are_kept_apart():
 def test_displays_results_and_errors_are_kept_as_they_are():
     error = {"ename": "ValueError", "evalue": "no", "traceback": ["line"]}
     items = taken(
-        ("display_data", {"data": {"image/png": "aGk=", "application/json": {"a": [1]}}, "metadata": {"width": 3}}),
+        (
+            "display_data",
+            {"data": {"image/png": "aGk=", "application/json": {"a": [1]}}, "metadata": {"image/png": {"width": 3}}},
+        ),
         shown("3", "execute_result", execution_count=7),
         ("error", error),
     )
@@ -50,7 +53,7 @@ def test_displays_results_and_errors_are_kept_as_they_are():
         {
             "output_type": "display_data",
             "data": {"image/png": "aGk=", "application/json": {"a": [1]}},
-            "metadata": {"width": 3},
+            "metadata": {"image/png": {"width": 3}},
         },
         {"output_type": "execute_result", "data": {"text/plain": "3"}, "metadata": {}, "execution_count": None},
         {"output_type": "error", **error},
@@ -134,6 +137,23 @@ def test_text_that_is_none_becomes_nothing_and_half_a_character_a_question_mark(
     assert items[2]["data"] == {"text/html": "?", "application/json": {"?": "?"}}
     assert clean("ä€😀") == "ä€😀"
     assert_valid(items)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"width": "1 onerror=alert(1)"},
+        {"width": float("nan"), "height": None},
+        {"alt": "x", "filenames": {"image/png": "x"}, "isolated": True},
+        "3",
+    ],
+)
+def test_of_what_a_display_says_about_itself_numbers_alone_are_kept(said):
+    metadata = {"image/png": said, "image/jpeg": {"width": 2.5, "height": 1}, "filenames": 7}
+
+    (item,) = taken(("display_data", {"data": {"image/png": "aGk="}, "metadata": metadata}))
+
+    assert item["metadata"] == {"image/jpeg": {"width": 2.5, "height": 1}}
 
 
 def test_json_nested_beyond_reason_is_cut():
