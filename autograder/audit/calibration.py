@@ -292,8 +292,8 @@ def _wrong_papers(bank: Bank, tests: Sequence[str]) -> Iterator[tuple[str, Seque
             about = [test for test in tests if test in (answer.fails or bank.exercise(answer.exercise).tests)]
             if not about:
                 raise CalibrationError(
-                    f"{bank.assignment.name}, {answer.exercise}, '{answer.name}' is said to reach for a target, but no test "
-                    "that it must fail looks one up."
+                    f"{bank.assignment.name} {answer.exercise}: '{answer.name}' is said to reach for a target, but no "
+                    "test that it must fail looks one up."
                 )
             yield answer.name, about, extract(paper, about, [answer.exercise])
     paper = extract(bank.reference, tests)
