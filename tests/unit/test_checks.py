@@ -347,6 +347,21 @@ def test_equal_names_the_likely_mistake(actual: object, expected: object, words:
     assert len(said) < 700
 
 
+@pytest.mark.parametrize("came", [525.0, 2100.0, 2100.5, np.float64(2100.5)])
+def test_equal_speaks_of_division_where_only_a_fraction_is_too_much(came: object) -> None:
+    assert "'//'" in message(checks.equal, came, 2100)
+
+
+@pytest.mark.parametrize("came", [0.0021, 525.5, math.nan, math.inf])
+def test_equal_does_not_speak_of_division_where_the_number_itself_is_wrong(came: object) -> None:
+    assert "'//'" not in message(checks.equal, came, 2100)
+
+
+def test_equal_asks_for_a_return_only_where_nothing_came_back() -> None:
+    assert "return" in message(checks.equal, None, [0, 1])
+    assert "return" not in message(checks.equal, [0, None], [0, 1])
+
+
 def test_equal_refuses_an_expected_array_as_the_tests_own_mistake() -> None:
     with pytest.raises(TypeError, match=r"checks\.close"):
         checks.equal(3, np.ones(2))
