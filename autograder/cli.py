@@ -526,7 +526,7 @@ def _audit_all(context: typer.Context) -> None:
         _audit(context, None, None, ("bank", "mutants", "targets", "flaky"))
 
 
-@audits.command("bank", epilog=_EXIT_CODES)
+@audits.command("bank", epilog=f"Example: `autograder audit bank 02_sigmoid_neuron --jobs 2`. {_EXIT_CODES}")
 def audit_bank_command(
     context: typer.Context, names: Names = None, jobs: Jobs = None, json_file: JsonFile = None
 ) -> None:
@@ -534,7 +534,9 @@ def audit_bank_command(
     _audit(context, names, jobs, ("bank",), json_file=json_file)
 
 
-@audits.command("mutants", epilog=_EXIT_CODES)
+@audits.command(
+    "mutants", epilog=f"Example: `autograder audit mutants 05_convolution_by_hand --json mutants.json`. {_EXIT_CODES}"
+)
 def audit_mutants_command(
     context: typer.Context, names: Names = None, jobs: Jobs = None, json_file: JsonFile = None
 ) -> None:
@@ -542,7 +544,7 @@ def audit_mutants_command(
     _audit(context, names, jobs, ("mutants",), json_file=json_file)
 
 
-@audits.command("flaky", epilog=_EXIT_CODES)
+@audits.command("flaky", epilog=f"Example: `autograder audit flaky 02_sigmoid_neuron --times 20`. {_EXIT_CODES}")
 def audit_flaky_command(
     context: typer.Context, names: Names = None, jobs: Jobs = None, times: Times = None, json_file: JsonFile = None
 ) -> None:
@@ -596,7 +598,7 @@ def audit_calibrate_command(
     raise typer.Exit(1 if refused else 0)
 
 
-@audits.command("report", epilog=_EXIT_CODES)
+@audits.command("report", epilog=f"Example: `autograder audit report 02_sigmoid_neuron`. {_EXIT_CODES}")
 def audit_report_command(
     context: typer.Context, names: Names = None, jobs: Jobs = None, json_file: JsonFile = None
 ) -> None:
