@@ -15,6 +15,7 @@ from typing import Any
 
 _STREAMS = ("stdout", "stderr")
 _SIZES = ("width", "height")
+_LARGEST_SIZE = 100_000  # pixels
 _JSON_TYPE = re.compile(r"application/(.*\+)?json")
 # What an output weighs besides its text, so that many empty ones are too much as well.
 _FIXED_WEIGHT = 100
@@ -166,15 +167,15 @@ def _bundle(data: Mapping[str, Any]) -> dict[str, Any]:
 def _sizes(metadata: Mapping[str, Any]) -> dict[str, Any]:
     """Keep of what a display says about its data how large a picture is; nbconvert's pages believe all that it says."""
     found = {
-        clean(kind): {key: said[key] for key in _SIZES if _is_number(said.get(key))}
+        clean(kind): {key: said[key] for key in _SIZES if _is_size(said.get(key))}
         for kind, said in metadata.items()
         if isinstance(said, dict)
     }
     return {kind: sizes for kind, sizes in found.items() if sizes}
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and math.isfinite(value)
+def _is_size(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < _LARGEST_SIZE
 
 
 def _plain(value: Any, depth: int = 0) -> Any:

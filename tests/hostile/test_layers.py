@@ -342,7 +342,13 @@ def test_everything_ends_with_the_guardian(place):
 
 
 def test_an_interrupt_of_the_group_reaches_the_candidate_and_leaves_the_guardian(place):
-    source = "try:\n    print('here', flush=True); signal.pause()\nexcept KeyboardInterrupt: print('interrupted')"
+    # Held back until it is waited for: it may come before.
+    source = """
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+print('here', flush=True)
+signal.sigwait([signal.SIGINT])
+print('interrupted')
+"""
     with place.started(place.policy(*LAYERS), source) as process:
         assert process.stdout.readline() == "here\n"
         os.killpg(process.pid, signal.SIGINT)

@@ -42,12 +42,21 @@ def assert_can_be_written(items):
 
 @pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf], ids=str)
 def test_a_number_that_json_does_not_have_is_left_out_for_nobody_could_open_the_notebook(number):
-    content = {"data": {"application/json": [number, 1.5]}, "metadata": {"width": number}}
+    content = {"data": {"application/json": [number, 1.5]}, "metadata": {"image/png": {"width": number, "height": 3}}}
     (item,) = taken(("display_data", content))
 
     assert item["data"]["application/json"] == [None, 1.5]
-    assert item["metadata"] == {"width": None}
+    assert item["metadata"] == {"image/png": {"height": 3}}
     assert_can_be_written([item])
+
+
+@pytest.mark.parametrize(
+    "width", [True, "1 onerror=alert(1)", 10**400, -1, 0, [640], None], ids=lambda each: repr(each)[:9]
+)
+def test_the_size_of_a_picture_is_a_number_of_pixels_or_left_out(width):
+    (item,) = taken(("display_data", {"data": {"image/png": "AAAA"}, "metadata": {"image/png": {"width": width}}}))
+
+    assert item["metadata"] == {}
 
 
 @pytest.mark.parametrize("kind", ["stream", "error"])
