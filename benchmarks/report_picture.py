@@ -14,7 +14,7 @@ from playwright.sync_api import sync_playwright
 from autograder.course import find_course, load_course
 
 CHROMIUM = "/usr/bin/chromium"
-WIDTH, HEIGHT = 1160, 840
+WIDTH, HEIGHT = 1400, 840
 _ABOVE = 24  # what is left free above the assignment's heading
 
 
