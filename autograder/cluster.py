@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import shutil
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -237,8 +238,13 @@ def on_system(system: str, jobs: int, preload: tuple[str, ...]) -> Iterator[Clus
     except ImportError as error:
         raise ClusterError(f"dask-jobqueue is not installed. {_INSTALL}") from error
     kinds = {name.removesuffix("Cluster").lower(): name for name in dir(dask_jobqueue) if name.endswith("Cluster")}
+    kind = getattr(dask_jobqueue, kinds[system])
+    # Dask would wait for ever for workers that it cannot ask for.
+    command = kind.job_cls.submit_command
+    if shutil.which(command) is None:
+        raise ClusterError(f"{system} is not here: there is no {command}. Type this where jobs are submitted.")
     try:
-        cluster = getattr(dask_jobqueue, kinds[system])()
+        cluster = kind()
     except (OSError, RuntimeError, TypeError, ValueError) as error:
         remedy = f"Describe a worker in ~/.config/dask/jobqueue.yaml, below jobqueue.{system}: cores, memory, queue."
         raise ClusterError(f"{system} gives no workers: {error}. {remedy}") from error

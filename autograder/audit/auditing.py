@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from autograder.audit.bank import Bank, Exercise
-from autograder.audit.calibration import measure
+from autograder.audit.calibration import CalibrationError, measure
 from autograder.audit.fairness import Fault, Finding, Trial, companies, findings, reference_trial, trials, unsteady
 from autograder.audit.judging import Bench, Job, Judgement
 from autograder.audit.mutation import Attack, Mutant, attacks, limited, reference_job, screenings, stale
@@ -232,7 +232,12 @@ def audit_targets(
         What the table asks, by exercise, for the data and the profile of the settings.
     """
     for bank in banks:
-        for each in measure(bench, bank, settings, seeds, tell, asked):
+        try:
+            measured = measure(bench, bank, settings, seeds, tell, asked)
+        except CalibrationError as error:
+            audit.problems.append(str(error))
+            continue
+        for each in measured:
             target = asked.get(each.exercise)
             if target is None:
                 continue

@@ -151,3 +151,10 @@ def test_where_no_scheduler_answers_it_is_told(class_):
     code, _, printed = class_.grade("--scheduler", "tcp://127.0.0.1:9")
     assert code == 2
     assert "No Dask scheduler answers at tcp://127.0.0.1:9" in printed
+
+
+def test_a_batch_system_that_is_not_there_is_told_and_not_waited_for(class_, monkeypatch):
+    monkeypatch.setenv("PATH", str(Path(sys.executable).parent))
+    code, _, printed = class_.grade("--cluster", "slurm")
+    assert code == 2
+    assert "slurm is not here: there is no sbatch" in printed

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
-from autograder.audit import calibration
+from autograder.audit import auditing, calibration
 from autograder.audit.auditing import Audit
 from autograder.audit.bank import ANSWERS, LEAST_RIGHT, LEAST_WRONG, TO_COME, read_bank, shortcomings
 from autograder.audit.bounds import lower_bound, safe_target, student_quantile
@@ -303,6 +305,20 @@ def test_a_wrong_answer_is_too_good_when_one_run_reaches_all_that_is_asked_toget
 def test_what_a_reference_reached_that_fails_its_own_test_is_no_measurement():
     with pytest.raises(CalibrationError, match="t refuses the reference itself, with seed 1"):
         list(gather([HONEST[0], judgement(("a", 0.9), ("b", 0.8), passed=False)], {}))
+
+
+def test_an_audit_tells_of_what_cannot_be_measured_and_goes_on(monkeypatch):
+    def measure(_bench, bank, *_):
+        if bank == "first":
+            raise CalibrationError("t refuses the reference itself")
+        return [Measured("a/dots", (0.1, 0.1, 0.1), 0.1)]
+
+    monkeypatch.setattr(auditing, "measure", measure)
+    bank = SimpleNamespace(assignment=SimpleNamespace(name="02_b"))
+    audit = Audit()
+    auditing.audit_targets(audit, None, ["first", bank], None, {"a/dots": 0.5}, print)
+    assert audit.problems[0] == "t refuses the reference itself"
+    assert "02_b, target a/dots: 0.500 is asked" in audit.problems[1]
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,6 @@ def run(capsys, monkeypatch, *arguments):
 
 @pytest.fixture(autouse=True)
 def _not_debugged(monkeypatch):
-    monkeypatch.delenv("AUTOGRADER_DEBUG", raising=False)
     monkeypatch.setenv("AUTOGRADER_DEBUG", "")
 
 
