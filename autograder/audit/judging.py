@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from autograder.course import Course, Limits, NotebookSource
 from autograder.grading import Settings, conditions, conduct_twice, data_folder
@@ -62,9 +64,8 @@ class Job:
         """Identify all that the judgement is made from."""
         cells = [(cell.source, cell.owner, cell.grade_id, cell.points, cell.needs) for cell in self.paper.cells]
         how = (self.settings.environment, self.settings.examiner_environment, self.limits, self.round)
-        # A run that measures looks up no target, so that one which writes the table does not begin again.
-        table = "" if MEASURING in dict(self.settings.environment) else _table()
-        return hashlib.sha256(repr((self.paper.assignment, cells, how, _versions(), table)).encode()).hexdigest()
+        rows = _rows(self.paper, dict(self.settings.environment))
+        return hashlib.sha256(repr((self.paper.assignment, cells, how, _versions(), rows)).encode()).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -223,6 +224,17 @@ def _versions() -> tuple[object, ...]:
     return (digest.hexdigest(), *versions().items())
 
 
+def _rows(paper: Paper, environment: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Give the targets that a paper may look up, so that others can be measured without judging it again."""
+    # A run that measures asks for nothing: one which writes the table does not begin again.
+    if MEASURING in environment:
+        return []
+    profile = environment.get("COURSE_PROFILE", "cpu")
+    text = "\n".join(cell.source for cell in paper.cells)
+    return [row for row in _table() if row["profile"] == profile and f"/{row['exercise'].partition('/')[2]}" in text]
+
+
 @cache
-def _table() -> str:
-    return TABLE.read_text(encoding="utf-8")
+def _table() -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = tomllib.loads(TABLE.read_text(encoding="utf-8"))["target"]
+    return rows
