@@ -7,7 +7,17 @@ from dataclasses import dataclass, field, replace
 
 from autograder.audit.bank import Bank, Exercise
 from autograder.audit.calibration import CalibrationError, measure
-from autograder.audit.fairness import Fault, Finding, Trial, companies, findings, reference_trial, trials, unsteady
+from autograder.audit.fairness import (
+    Company,
+    Fault,
+    Finding,
+    Trial,
+    companies,
+    findings,
+    reference_trial,
+    trials,
+    unsteady,
+)
 from autograder.audit.judging import Bench, Job, Judgement
 from autograder.audit.mutation import Attack, Mutant, attacks, limited, reference_job, screenings, stale
 from autograder.grading import Settings
@@ -133,6 +143,14 @@ def _accepted_together(bench: Bench, every: Sequence[Sequence[Trial]], tell: Tel
     ]
 
 
+def _right_together(every: Sequence[Trial]) -> list[Trial | Company]:
+    """Give the right answers, those of different exercises in one paper, so that each training is paid for once."""
+    found = companies(every)
+    placed = {trial.job.key for company in found for trial in company.trials}
+    alone = [trial for trial in every if trial.answer.is_right and trial.job.key not in placed]
+    return [*found, *alone]
+
+
 def audit_mutants(audit: Audit, bench: Bench, banks: Sequence[Bank], settings: Settings, tell: Tell) -> None:
     """Judge the mutants of the references: screen them together, then those that passed each alone."""
     references = {
@@ -202,9 +220,8 @@ def audit_steadiness(
         planned.append((bank, "the reference", _rounds(job, often)))
         some = max(2, often // RIGHT_ANSWERS_SHARE)
         planned += [
-            (bank, f"{trial.answer.exercise}: {trial.answer.name}", _rounds(trial.job, some))
-            for trial in trials(bank, settings)
-            if trial.answer.is_right
+            (bank, each.job.name.removeprefix(f"{bank.assignment.name}: "), _rounds(each.job, some))
+            for each in _right_together(trials(bank, settings))
         ]
     judged = _judge(bench, [job for *_, jobs in planned for job in jobs], tell)
     for bank, name, jobs in planned:
