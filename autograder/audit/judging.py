@@ -1,8 +1,8 @@
 """
 Many papers judged in parallel, and what came of each kept, so that a run that was cut off goes on where it stopped.
 
-A judgement is found again by a key of all that it was made from: the cells that ran, limits, settings, and the code of
-the grader and of the course's package.
+A judgement is found again by a key of all that it was made from: the cells that ran, limits, settings, the targets that
+may be looked up, the code that judges and the course's package.
 """
 
 from __future__ import annotations
@@ -28,7 +28,11 @@ from coursekit.targets import MEASURING, TABLE
 STATE = "build/audit/judgements.jsonl"
 """Where judgements are kept, below the course's folder."""
 
-_CODE = ("coursekit", "autograder/sealed", "autograder/kernels", "autograder/sandbox", "autograder/names.py")
+# What judges. What runs the cells (kernels, sandbox, session) comes to the same verdicts, as tests of its own see to.
+_CODE = (
+    "coursekit",
+    *(f"autograder/sealed/{name}.py" for name in ("candidate", "examiner", "models", "scoring", "values")),
+)
 
 
 @dataclass(frozen=True)
