@@ -30,6 +30,7 @@ _IOPUB_RETRY_SECONDS = 0.5
 # How soon a socket tries again while the kernel is still starting; ZeroMQ's own 100 ms would be half of the wait.
 _RECONNECT_MILLISECONDS = 5
 _MAX_MESSAGE_BYTES = 64 * 2**20
+_DYING_SECONDS = 2.0
 # How many times as much as one cell all cells together may say.
 _TALKATIVE_CELLS = 8
 
@@ -94,13 +95,15 @@ class Kernel:
         self._manager = manager
         self._talk = talk
         self._context = context
-        self._client = manager.client()
+        # Without it the client would make a context of its own, in which our options do not hold.
+        self._client = manager.client(context=context)
         # The provisioner lets go of it when it has ended.
         self._process = manager.provisioner.process
         self._is_killed = False
         self._death: asyncio.Task[int | None] | None = None
         self._characters_left = _TALKATIVE_CELLS * talk.characters
         self._watching: asyncio.Task[None] | None = None
+        self._cut: asyncio.Task[None] | None = None
         self.exceeded = ""
         """What it used more of than it may, and was killed for: see :meth:`Watch.exceeded`."""
 
@@ -161,6 +164,7 @@ class Kernel:
             failing_too.push_async_callback(kernel.close)
             await kernel._wait_until_ready()
             kernel._watching = asyncio.create_task(kernel._watch(ceiling))
+            kernel._cut = asyncio.create_task(kernel._until_cut())
             failing_too.pop_all()
         return kernel
 
@@ -238,14 +242,18 @@ class Kernel:
             stop_on_error=False,
         )
         flood: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        cutting = asyncio.create_task(self._flood_when_cut(flood))
         work = asyncio.gather(self._reply(message_id), self._collect(message_id, outputs, begin, flood))
         ended = await self._finish(work, timeout, flood)
         flooding = flood.result() if flood.done() else ""
         overdue = not ended and not flooding
         killed = False
+        cutting.cancel()
         if not ended:
-            await self.interrupt()
-            killed = not await self._finish(work, grace)
+            if not self._is_cut():
+                await self.interrupt()
+            # Of a line that was cut nothing more is to be heard.
+            killed = self._is_cut() or not await self._finish(work, grace)
             if killed:
                 self.kill()
                 await self.death
@@ -294,6 +302,9 @@ class Kernel:
         await self.death
         if self._watching is not None:
             await self._watching
+        if self._cut is not None:
+            self._cut.cancel()
+            await asyncio.wait({self._cut})
         self._client.stop_channels()
         self._manager.cleanup_connection_file()
         self._context.destroy(linger=0)
@@ -354,6 +365,30 @@ class Kernel:
             return "characters"
         return "messages" if outputs.messages > self._talk.messages * (1 + time.monotonic() - begin) else ""
 
+    async def _until_cut(self) -> None:
+        """Wait until a line is cut while the kernel lives: ZeroMQ does that to who sends a message over its limit."""
+        channels = (self._client.shell_channel, self._client.iopub_channel)
+        monitors = [channel.socket.get_monitor_socket(zmq.EVENT_DISCONNECTED) for channel in channels]
+        heard = [asyncio.create_task(_heard(monitor)) for monitor in monitors]
+        try:
+            await asyncio.wait(heard, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in heard:
+                task.cancel()
+            for channel in channels:
+                channel.socket.disable_monitor()
+        # A kernel that dies lets go of its lines as well, a moment before its death is told.
+        await asyncio.wait({self.death}, timeout=_DYING_SECONDS)
+
+    def _is_cut(self) -> bool:
+        return self._cut is not None and self._cut.done() and not self.death.done()
+
+    async def _flood_when_cut(self, flood: asyncio.Future[str]) -> None:
+        if self._cut is not None:
+            await asyncio.wait({self._cut})
+            if self._is_cut() and not flood.done():
+                flood.set_result("characters")
+
     async def _watch(self, ceiling: Ceiling) -> None:
         """Kill the kernel when it uses more than it may."""
         if not can_fork() or ceiling == Ceiling():
@@ -365,6 +400,10 @@ class Kernel:
                 self.kill()
                 return
             await asyncio.wait({self.death}, timeout=_WATCH_SECONDS)
+
+
+async def _heard(monitor: zmq.asyncio.Socket) -> None:
+    await monitor.recv_multipart()
 
 
 async def _next(

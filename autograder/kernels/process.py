@@ -23,6 +23,14 @@ KERNEL_MODULES = (
     "ipykernel.kernelapp",
     "ipykernel.ipkernel",
     "ipykernel.zmqshell",
+    # These a kernel imports while it starts.
+    "IPython.core.completerlib",
+    "IPython.core.debugger",
+    "IPython.core.logger",
+    "IPython.core.oinspect",
+    "IPython.extensions.storemagic",
+    "numpy.random",
+    "tornado.platform.asyncio",
 )
 """What every warm kernel has imported; without it nothing would be warm."""
 

@@ -194,6 +194,16 @@ def test_a_cell_that_says_it_faster_than_it_can_be_read_is_stopped_all_the_same(
     assert flood.seconds < 30
 
 
+@pytest.mark.parametrize(
+    "source",
+    ["print('x' * 100_000_000)", "get_ipython().display_pub.publish({'text/plain': 'x' * 100_000_000})"],
+)
+def test_a_message_that_is_too_large_to_be_read_ends_the_kernel_at_once_and_is_told_as_too_much(run_cells, source):
+    (flood,) = run_cells(source, timeout=60)
+    assert (flood.end, flood.flooding, flood.overdue) == (End.DIED, "characters", False)
+    assert flood.seconds < 30
+
+
 FORGE = """
 kernel = get_ipython().kernel
 session, socket, parent = kernel.session, kernel.iopub_socket, kernel.get_parent()['header']
