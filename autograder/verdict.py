@@ -19,6 +19,10 @@ class Outcome(StrEnum):
     MANUAL = "manual"
 
 
+LOST = frozenset({Outcome.PARTIAL, Outcome.FAILED, Outcome.ERROR, Outcome.TIMEOUT})
+"""The outcomes of a test that has run and has not given full points."""
+
+
 class Status(StrEnum):
     """Whether a submission could be graded at all."""
 

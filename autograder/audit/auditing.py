@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from autograder.audit import mutation
 from autograder.audit.bank import Bank, Exercise
 from autograder.audit.calibration import CalibrationError, measure
 from autograder.audit.fairness import (
@@ -15,11 +16,12 @@ from autograder.audit.fairness import (
     companies,
     findings,
     reference_trial,
+    screenings,
     trials,
     unsteady,
 )
 from autograder.audit.judging import Bench, Job, Judgement
-from autograder.audit.mutation import Attack, Mutant, attacks, limited, reference_job, screenings, stale
+from autograder.audit.mutation import Attack, Mutant, attacks, limited, reference_job, stale
 from autograder.grading import Settings
 
 Tell = Callable[[str], None]
@@ -120,13 +122,22 @@ def audit_bank(audit: Audit, bench: Bench, banks: Sequence[Bank], settings: Sett
             audit.of(trial.bank, trial.answer.exercise).right += 1
         else:
             planned[trial.job.key] = trial
-    for key, judgement in _judge(bench, [trial.job for trial in planned.values()], tell).items():
+    judged = _screened(bench, list(planned.values()), tell)
+    judged |= _judge(bench, [trial.job for key, trial in planned.items() if key not in judged], tell)
+    for key, judgement in judged.items():
         trial = planned[key]
         entry = audit.of(trial.bank, trial.answer.exercise)
         entry.right += trial.answer.is_right
         entry.wrong += not trial.answer.is_right
         entry.findings += findings(trial, judgement)
         entry.seconds += judgement.seconds
+
+
+def _screened(bench: Bench, alone: Sequence[Trial], tell: Tell) -> dict[str, Judgement]:
+    """Judge the wrong answers that fail before anything is trained, by the keys of their whole jobs."""
+    planned = {each.job.key: each for each in screenings(alone) if not bench.kept(each.trial.job)}
+    judged = _judge(bench, [each.job for each in planned.values()], tell)
+    return {each.trial.job.key: judged[key] for key, each in planned.items() if each.decides(judged[key])}
 
 
 def _accepted_together(bench: Bench, every: Sequence[Sequence[Trial]], tell: Tell) -> list[Trial]:
@@ -174,7 +185,7 @@ def audit_mutants(audit: Audit, bench: Bench, banks: Sequence[Bank], settings: S
             place = (bank.assignment.name, attack.mutant.exercise)
             planned.setdefault(place, []).append(limited(attack, seconds[place]))
             audit.of(bank, attack.mutant.exercise).mutants += 1
-    screened = {each.job.key: each for of_one in planned.values() for each in screenings(of_one)}
+    screened = {each.job.key: each for of_one in planned.values() for each in mutation.screenings(of_one)}
     alone: list[Attack] = []
     for key, judgement in _judge(bench, [each.job for each in screened.values()], tell).items():
         screening = screened[key]

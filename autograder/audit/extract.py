@@ -102,6 +102,25 @@ def extract(paper: Paper, tests: Collection[str], answers: Collection[str] = ())
         chosen |= more
 
 
+def without_given(paper: Paper, answer: str) -> tuple[Paper, frozenset[str]]:
+    """
+    Leave out what the notebook itself does after an answer, which is to train a network as a rule.
+
+    A test that fails before it comes to what is missing fails with the same words in the whole paper, much later.
+
+    Returns
+    -------
+    Paper
+        The rest.
+    frozenset of str
+        Names that are not bound in it.
+    """
+    begin = next(index for index, cell in enumerate(paper.cells) if cell.grade_id == answer)
+    left_out = [cell for cell in paper.cells[begin:] if cell.role is Role.GIVEN and cell.owner is Owner.CANDIDATE]
+    missing = frozenset().union(*(names(cell.source).bound for cell in left_out))
+    return replace(paper, cells=tuple(cell for cell in paper.cells if cell not in left_out)), missing
+
+
 def dependent_tests(paper: Paper, answer: str) -> tuple[str, ...]:
     """Give the tests that need an answer: those that judge it and those whose extract holds it."""
     return tuple(

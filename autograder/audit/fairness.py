@@ -11,13 +11,13 @@ from functools import lru_cache
 from itertools import zip_longest
 
 from autograder.audit.bank import Answer, Bank
-from autograder.audit.extract import dependent_tests, extract
+from autograder.audit.extract import dependent_tests, extract, without_given
 from autograder.audit.judging import Job, Judgement
 from autograder.build import release_notebook
 from autograder.grading import Settings
 from autograder.notebook import notebook_text
 from autograder.paper import with_answers
-from autograder.verdict import Outcome
+from autograder.verdict import LOST, Outcome
 
 _SOLUTION = re.compile(r"### BEGIN SOLUTION\n(.*?)### END SOLUTION", re.DOTALL)
 _HIDDEN = re.compile(r"### BEGIN HIDDEN TESTS\n(.*?)### END HIDDEN TESTS", re.DOTALL)
@@ -99,6 +99,45 @@ def trials(bank: Bank, settings: Settings) -> list[Trial]:
         job = Job(name, bank.notebook, part, settings.limits_of(bank.assignment), settings)
         found.append(Trial(bank, answer, tests, job))
     return found
+
+
+@dataclass(frozen=True)
+class Screening:
+    """
+    A wrong answer that is judged without what the notebook does with it: no network is trained to see it fail.
+
+    Attributes
+    ----------
+    trial : Trial
+        The answer.
+    job : Job
+        How it is judged.
+    missing : frozenset of str
+        Names that are not there.
+    """
+
+    trial: Trial
+    job: Job
+    missing: frozenset[str]
+
+    def decides(self, judgement: Judgement) -> bool:
+        """Whether each test has failed before it came to a name that is missing."""
+        return all(
+            verdict.outcome in LOST
+            and not verdict.staff_note
+            and not any(f"'{name}'" in verdict.message for name in self.missing)
+            for verdict in (judgement.cells[test] for test in self.trial.tests)
+        )
+
+
+def screenings(alone: Sequence[Trial]) -> Iterator[Screening]:
+    """Give the wrong answers of which something can be left out."""
+    for trial in alone:
+        if not trial.answer.is_right:
+            paper, missing = without_given(trial.job.paper, trial.answer.exercise)
+            if missing:
+                job = replace(trial.job, name=f"{trial.job.name}, before training", paper=paper)
+                yield Screening(trial, job, missing)
 
 
 @dataclass(frozen=True)

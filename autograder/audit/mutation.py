@@ -4,8 +4,10 @@ Mutants: the reference with one small mistake. A hidden test that lets one pass 
 mutmut's operators make the mistakes of any program, :mod:`autograder.audit.operators` those of this field.
 
 Mutants of an exercise are first screened together: one session runs answer and test for each of them, and for the
-reference at the end. Where the reference still passes there, a mutant that failed is killed. All others, those that
-passed above all, are judged once more, each in a session of its own.
+reference at the end. What the notebook itself does between answer and test, which is to train a network as a rule, is
+left out there: the reference passes, or it comes as far as the first name that is missing for that. A mutant that
+failed before that is killed. All others, those that passed above all, are judged once more, each in a session of its
+own and with all its cells.
 """
 
 from __future__ import annotations
@@ -17,12 +19,12 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from autograder.audit.bank import Bank, Equivalent, Exercise
-from autograder.audit.extract import extract
+from autograder.audit.extract import extract, without_given
 from autograder.audit.judging import Job, Judgement
 from autograder.errors import AutograderError
 from autograder.grading import Settings
 from autograder.paper import PaperCell, with_answers
-from autograder.verdict import Outcome
+from autograder.verdict import LOST, CellVerdict, Outcome
 
 if TYPE_CHECKING:
     from libcst import CSTNode
@@ -31,7 +33,6 @@ _BEGIN, _END = "### BEGIN SOLUTION", "### END SOLUTION"
 # One that never ends is killed by its limits; the reference of an exercise needs a small part of these.
 _CALL_SECONDS, _LEAST_SECONDS, _TIMES_AS_LONG = 5.0, 20.0, 10.0
 _AT_ONCE = 20
-_LOST = {Outcome.FAILED, Outcome.ERROR, Outcome.TIMEOUT, Outcome.PARTIAL}
 # These make a program that ends at once with an error, which says nothing about a test.
 _TOO_CRUDE = frozenset({"operator_assignment"})
 
@@ -111,20 +112,28 @@ class Screening:
         The mutants; the session ends with the reference.
     job : Job
         How they are judged.
+    missing : frozenset of str
+        Names that are not there, because the cells that bind them are left out.
     """
 
     attacks: tuple[Attack, ...]
     job: Job
+    missing: frozenset[str] = frozenset()
 
     def killed(self, judgement: Judgement) -> list[bool]:
         """Tell for each mutant whether it is surely killed; for none if the reference suffered from them."""
-        tests = self.attacks[0].tests
-        outcomes = [
-            [judgement.cells[_marked(test, number)].outcome for test in tests]
+        *of_mutants, of_reference = (
+            [judgement.cells[_marked(test, number)] for test in self.attacks[0].tests]
             for number in range(len(self.attacks) + 1)
+        )
+        if not all(cell.outcome is Outcome.PASSED or self._lacks_a_name(cell) for cell in of_reference):
+            return [False] * len(self.attacks)
+        return [
+            any(cell.outcome in LOST and not self._lacks_a_name(cell) for cell in of_mutant) for of_mutant in of_mutants
         ]
-        is_sound = all(outcome is Outcome.PASSED for outcome in outcomes.pop())
-        return [is_sound and bool({*of_one} & _LOST) for of_one in outcomes]
+
+    def _lacks_a_name(self, cell: CellVerdict) -> bool:
+        return any(f"'{name}'" in cell.message for name in self.missing)
 
 
 def attacks(bank: Bank, settings: Settings) -> list[Attack]:
@@ -168,7 +177,8 @@ def screenings(attacks_of_one: Sequence[Attack]) -> Iterator[Screening]:
         first = batch[0]
         grade_id = first.mutant.exercise
         source = next(cell.source for cell in first.bank.reference.cells if cell.grade_id == grade_id)
-        cells = first.job.paper.cells
+        short, missing = without_given(first.job.paper, grade_id)
+        cells = short.cells
         begin = next(index for index, cell in enumerate(cells) if cell.grade_id == grade_id)
         variants = [*(attack.mutant.source for attack in batch), source]
         repeated = [
@@ -178,9 +188,9 @@ def screenings(attacks_of_one: Sequence[Attack]) -> Iterator[Screening]:
         ]
         limits = first.job.limits
         longer = replace(limits, notebook_timeout=len(variants) * limits.notebook_timeout)
-        paper = replace(first.job.paper, cells=(*cells[:begin], *repeated))
+        paper = replace(short, cells=(*cells[:begin], *repeated))
         name = f"{first.bank.assignment.name} {grade_id}: mutants {start + 1} to {start + len(batch)}"
-        yield Screening(batch, replace(first.job, name=name, paper=paper, limits=longer))
+        yield Screening(batch, replace(first.job, name=name, paper=paper, limits=longer), missing)
 
 
 def _numbered(cell: PaperCell, number: int, marked: Collection[str], source: str) -> PaperCell:

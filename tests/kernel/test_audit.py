@@ -41,10 +41,9 @@ def entry(kind, code, says="", name="one"):
 def bank_of(make_course):
     """The bank of a course with one test, and these entries."""
 
-    def make(test, *entries, solution=SOLUTION):
-        master = Cells.notebook(
-            Cells.text("# A\n\n### Exercise 1: Double", "title"), Cells.answer(solution), Cells.test(test)
-        )
+    def make(test, *entries, solution=SOLUTION, between=()):
+        title = Cells.text("# A\n\n### Exercise 1: Double", "title")
+        master = Cells.notebook(title, Cells.answer(solution), *between, Cells.test(test))
         course = make_course({"01_a/a.ipynb": master})
         folder = course.root / ANSWERS
         folder.mkdir(parents=True, exist_ok=True)
@@ -113,6 +112,50 @@ def test_a_mutant_that_never_ends_is_killed_and_the_others_are_still_judged(bank
     (found,) = audit.exercises.values()
     assert found.mutants > 8
     assert all("while" in mutant.diff or "n = " in mutant.diff for mutant in found.survivors)
+
+
+TRAINING = Cells.locked("trained = [double(x) for x in (5, 7)]", "training")
+TRAINED = STRONG.replace("### END", "assert trained[1] == 14, 'the training'\n### END")
+
+
+def ran(audit, monkeypatch, *given):
+    """Say for each paper that was run whether the training was in it, and give what the audit found."""
+    from autograder.audit import judging
+
+    runs = []
+    conduct = judging.conduct_twice
+    monkeypatch.setattr(judging, "conduct_twice", lambda *given: runs.append(given[0]) or conduct(*given))
+    found, _ = audited(audit, *given)
+    return found, [any(cell.grade_id == "training" for cell in paper.cells) for paper in runs]
+
+
+def test_mutants_that_fail_before_the_training_are_killed_without_it(bank_of, monkeypatch):
+    audit, trained = ran(audit_mutants, monkeypatch, *bank_of(TRAINED, between=[TRAINING]))
+    (found,) = audit.exercises.values()
+    assert audit.is_clean
+    assert found.killed == found.mutants > 3
+    assert trained == [True, False]  # the reference, and all mutants at once
+
+
+def test_mutants_that_come_as_far_as_the_training_are_judged_with_it(bank_of, monkeypatch):
+    weak = TRAINED.replace("assert double(-3) == -6", "assert double(0) == 0")
+    solution = SOLUTION.replace("return 2 * x", "return 2 * x if x < 6 else x + x")
+    audit, trained = ran(audit_mutants, monkeypatch, *bank_of(weak, between=[TRAINING], solution=solution))
+    (found,) = audit.exercises.values()
+    survivors = {mutant.becomes for mutant in found.survivors}
+    assert not any(each.endswith("else x - x") for each in survivors)  # the training alone finds it
+    assert "return 2 * x if x < 7 else x + x" in survivors
+    assert trained.count(False) == -(-found.mutants // 20)
+    assert 1 + len(found.survivors) < trained.count(True) < 1 + found.mutants
+
+
+def test_a_wrong_answer_is_judged_with_the_training_only_if_it_comes_so_far(bank_of, monkeypatch):
+    early = entry("wrong", "def double(x):\n    return x", says="double(1) is 2", name="early")
+    late = entry("wrong", "def double(x):\n    return 2 * x if x < 6 else x", says="the training", name="late")
+    audit, trained = ran(audit_bank, monkeypatch, *bank_of(TRAINED, early, late, between=[TRAINING]))
+    (found,) = audit.exercises.values()
+    assert (found.wrong, found.findings) == (2, [])
+    assert trained == [False, False, True]
 
 
 def test_what_the_tests_make_of_the_banks_answers(bank_of):
@@ -242,16 +285,20 @@ def test_limits_are_part_of_what_a_judgement_is_made_from(bank_of):
     assert job.key != replace(job, limits=Limits(cell_timeout=1)).key != replace(job, round=1).key
 
 
-def test_another_table_of_targets_is_another_judgement_but_not_of_a_run_that_measures(bank_of, monkeypatch):
+def test_another_target_that_may_be_looked_up_is_another_judgement_but_not_of_a_run_that_measures(bank_of, monkeypatch):
     from autograder.audit import judging
 
-    _, bank = bank_of(STRONG)
+    _, bank = bank_of(STRONG.replace("assert double(-3)", 'targets.get("double/dots")\nassert double(-3)'))
     asking, measuring = (
         judging.Job("a", bank.notebook, bank.reference, Limits(), Settings(environment=environment))
         for environment in ((), ((MEASURING, "1"),))
     )
+    row = {"exercise": "double/dots", "source": "stand-in", "profile": "cpu", "target": 0.5}
     before = asking.key, measuring.key
-    monkeypatch.setattr(judging, "_table", lambda: "another table")
+    for others in ({"exercise": "double/stripes"}, {"profile": "gpu"}):
+        monkeypatch.setattr(judging, "_table", lambda others=others: [{**row, **others}])
+        assert asking.key == before[0]
+    monkeypatch.setattr(judging, "_table", lambda: [row])
     assert asking.key != before[0]
     assert measuring.key == before[1]
 
