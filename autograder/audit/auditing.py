@@ -191,8 +191,7 @@ def audit_mutants(audit: Audit, bench: Bench, banks: Sequence[Bank], settings: S
         screening = screened[key]
         first = screening.attacks[0]
         audit.of(first.bank, first.mutant.exercise).seconds += judgement.seconds
-        killed = screening.killed(judgement)
-        alone += [attack for attack, is_killed in zip(screening.attacks, killed, strict=True) if not is_killed]
+        alone += screening.undecided(judgement)
     judged = _judge(bench, [attack.job for attack in alone], tell)
     survived = []
     for attack in alone:

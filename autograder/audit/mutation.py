@@ -7,7 +7,7 @@ Mutants of an exercise are first screened together: one session runs answer and 
 reference at the end. What the notebook itself does between answer and test, which is to train a network as a rule, is
 left out there: the reference passes, or it comes as far as the first name that is missing for that. A mutant that
 failed before that is killed. All others, those that passed above all, are judged once more, each in a session of its
-own and with all its cells.
+own, and with all its cells unless the reference passes without them.
 """
 
 from __future__ import annotations
@@ -95,6 +95,11 @@ class Attack:
         """Whether the tests took the mutant for the reference."""
         return judgement.passes(self.tests)
 
+    def shortened(self) -> Attack:
+        """Give the same attack without what the notebook does after the answer."""
+        paper, _ = without_given(self.job.paper, self.mutant.exercise)
+        return replace(self, job=replace(self.job, paper=paper))
+
     @property
     def explanation(self) -> str:
         """Why the mutant does the same as the reference, if the bank says so; else empty."""
@@ -120,17 +125,21 @@ class Screening:
     job: Job
     missing: frozenset[str] = frozenset()
 
-    def killed(self, judgement: Judgement) -> list[bool]:
-        """Tell for each mutant whether it is surely killed; for none if the reference suffered from them."""
+    def undecided(self, judgement: Judgement) -> list[Attack]:
+        """Give the mutants that are not surely killed: all, if the reference suffered from them."""
         *of_mutants, of_reference = (
             [judgement.cells[_marked(test, number)] for test in self.attacks[0].tests]
             for number in range(len(self.attacks) + 1)
         )
         if not all(cell.outcome is Outcome.PASSED or self._lacks_a_name(cell) for cell in of_reference):
-            return [False] * len(self.attacks)
-        return [
-            any(cell.outcome in LOST and not self._lacks_a_name(cell) for cell in of_mutant) for of_mutant in of_mutants
+            return list(self.attacks)
+        left = [
+            attack
+            for attack, of_one in zip(self.attacks, of_mutants, strict=True)
+            if not any(cell.outcome in LOST and not self._lacks_a_name(cell) for cell in of_one)
         ]
+        needs_nothing_more = all(cell.outcome is Outcome.PASSED for cell in of_reference)
+        return [attack.shortened() for attack in left] if needs_nothing_more else left
 
     def _lacks_a_name(self, cell: CellVerdict) -> bool:
         return any(f"'{name}'" in cell.message for name in self.missing)

@@ -149,6 +149,16 @@ def test_mutants_that_come_as_far_as_the_training_are_judged_with_it(bank_of, mo
     assert 1 + len(found.survivors) < trained.count(True) < 1 + found.mutants
 
 
+def test_a_training_that_the_tests_do_not_need_is_left_out_of_all_judgements_of_mutants(bank_of, monkeypatch):
+    weak = "### BEGIN HIDDEN TESTS\nseen.append(1)\nassert double(0) == 0\n### END HIDDEN TESTS"
+    between = [Cells.locked("seen = []", "seen"), Cells.locked("seen.append(double(5))", "training")]
+    audit, trained = ran(audit_mutants, monkeypatch, *bank_of(weak, between=between))
+    (found,) = audit.exercises.values()
+    assert len(found.survivors) > 1
+    assert trained == [True] + [False] * (len(trained) - 1)
+    assert len(trained) > 1 + len(found.survivors)
+
+
 def test_a_wrong_answer_is_judged_with_the_training_only_if_it_comes_so_far(bank_of, monkeypatch):
     early = entry("wrong", "def double(x):\n    return x", says="double(1) is 2", name="early")
     late = entry("wrong", "def double(x):\n    return 2 * x if x < 6 else x", says="the training", name="late")
