@@ -200,10 +200,10 @@ def _remove_cells(connection: Connection, label: str, cells: Mapping[tuple[str, 
                 f"and a comment in {comments} submissions. Put the cell back, or clear these in formgrader first. "
                 "Nothing was changed."
             )
-        for table, column in ((Grade, "cell_id"), (Comment, "cell_id"), (BaseCell, "id")):
-            columns = table.__table__.c
-            connection.execute(table.__table__.delete().where(columns[column] == cell_id))
-        connection.execute(_TABLES[kind].delete().where(_TABLES[kind].c.id == cell_id))
+        # Last what the others refer to.
+        own = _TABLES[kind].c.id
+        for column in (Grade.__table__.c.cell_id, Comment.__table__.c.cell_id, own, BaseCell.__table__.c.id):
+            connection.execute(column.table.delete().where(column == cell_id))
 
 
 def _remove_notebook(connection: Connection, label: str, notebook_id: str) -> None:
