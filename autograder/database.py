@@ -300,8 +300,8 @@ class Server(Database):
             return " Let the user whom db_url names own the database."
         if isinstance(error, OperationalError) and not code:
             return (
-                " Make sure that the server runs and that db_url in nbgrader_config.py says who you are, then start "
-                "again: what is recorded is kept."
+                " Make sure that the server runs, that it has this database and that db_url in nbgrader_config.py is "
+                "right, then start again: what is recorded is kept."
             )
         return ""
 

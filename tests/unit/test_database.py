@@ -71,14 +71,14 @@ def test_the_gradebook_is_the_file_that_db_url_names(
     assert not course.gradebook.exists()
 
 
-@pytest.mark.parametrize("places", ["course", "user", "course user"])
+@pytest.mark.parametrize("places", [["course"], ["user"], ["course", "user"]], ids=" and ".join)
 @pytest.mark.parametrize("ending", ["py", "json"])
 def test_it_is_read_from_where_nbgrader_reads_it(
-    course: Course, places: str, ending: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    course: Course, places: list[str], ending: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("JUPYTER_CONFIG_DIR", str(tmp_path))
     monkeypatch.chdir(course.root)
-    for place in places.split():
+    for place in places:
         url = f"sqlite:////{place}.db"
         words = {
             "py": f"get_config().CourseDirectory.db_url = {url!r}",
@@ -88,7 +88,7 @@ def test_it_is_read_from_where_nbgrader_reads_it(
         (folder / f"nbgrader_config.{ending}").write_text(words[ending])
     theirs = NbGrader()
     theirs.initialize([], root=str(course.root))
-    assert gradebook_url(course) == theirs.coursedir.db_url == f"sqlite:////{places.split()[0]}.db"
+    assert gradebook_url(course) == theirs.coursedir.db_url == f"sqlite:////{places[0]}.db"
 
 
 def test_another_course_in_which_one_stands_has_no_say(
