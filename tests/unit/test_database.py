@@ -13,9 +13,11 @@ from nbgrader.apps.baseapp import NbGrader
 from nbgrader.coursedir import CourseDirectory
 from sqlalchemy import NullPool, create_engine, make_url, text
 
+from autograder.course import load_course
 from autograder.database import open_database
 from autograder.gradebook import Gradebook, GradebookError, open_gradebook
 from autograder.nbgrader_settings import load_settings
+from autograder.sample import write_class
 from autograder.verdict import CellVerdict, Outcome, Status, Verdict
 from tests.conftest import gradebook_url
 from tests.postgresql import GUARDED, PASSWORD
@@ -106,6 +108,17 @@ def test_a_configuration_that_fails_is_named_and_no_gradebook_is_made(course: Co
     assert not course.gradebook.exists()
 
 
+def test_a_made_up_class_does_not_come_into_the_gradebook_of_the_real_one(
+    course: Course, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "nbgrader_config.py").write_text("get_config().CourseDirectory.db_url = 'sqlite:////users.db'")
+    monkeypatch.setenv("JUPYTER_CONFIG_DIR", str(tmp_path))
+    for where in ("sqlite:////real.db", "postgresql://db.example.org/real"):
+        configure(course, where)
+        write_class(course, [], tmp_path / "sample")
+        assert gradebook_url(load_course(tmp_path / "sample")) == f"sqlite:///{tmp_path}/sample/gradebook.db"
+
+
 @pytest.mark.parametrize(
     ("url", "words"),
     [
@@ -193,21 +206,19 @@ def test_a_password_is_used_and_never_shown(course: Course, postgresql: Server) 
         ("course", "no_such", PASSWORD),
     ):
         configure(course, postgresql.url(database, user=user, password=password))
-        with pytest.raises(
-            GradebookError, match=rf"^postgresql://\S+/{database}: .*db_url .* says who you are"
-        ) as told:
+        with pytest.raises(GradebookError, match=rf"^postgresql://\S+/{database}: .* db_url .* is right") as caught:
             opened(course)
-        assert password not in str(told.value)
-        assert "%40" not in str(told.value)
+        assert password not in str(caught.value)
+        assert "%40" not in str(caught.value)
 
 
 def test_a_password_among_the_options_is_not_shown(course: Course) -> None:
     configure(course, "postgresql://anna@localhost:1/course?password=s3cret")
     with pytest.raises(
         GradebookError, match=r"^postgresql://localhost:1/course: .*Make sure that the server runs"
-    ) as told:
+    ) as caught:
         opened(course)
-    assert "s3cret" not in str(told.value)
+    assert "s3cret" not in str(caught.value)
 
 
 def test_who_may_not_make_tables_is_told_whose_the_database_should_be(course: Course, postgresql: Server) -> None:
