@@ -164,7 +164,7 @@ class Course:
 
     @property
     def gradebook(self) -> Path:
-        """The database of nbgrader."""
+        """The database of nbgrader, unless ``nbgrader_config.py`` names another."""
         return self.root / "gradebook.db"
 
     def assignment(self, name: str) -> Assignment:

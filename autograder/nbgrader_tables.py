@@ -33,33 +33,26 @@ from nbgrader.api import (
     new_uuid,
 )
 from nbgrader.nbgraderformat import MetadataValidator, SchemaTooNewError, SchemaTooOldError, ValidationError
-from nbgrader.preprocessors import AssignLatePenalties, ClearSolutions, ComputeChecksums
-from sqlalchemy import func, or_, select, text
-from sqlalchemy.dialects.sqlite import insert
-from traitlets.config import Config
-from traitlets.config.loader import PyFileConfigLoader
+from nbgrader.preprocessors import ClearSolutions, ComputeChecksums
+from sqlalchemy import func, select
 
-from autograder.errors import AutograderError
+from autograder.database import GradebookError, in_row_order, insert
 from autograder.notebook import NotebookError, nbgrader_metadata, read_notebook
 from autograder.verdict import Outcome, Status, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
     from nbformat import NotebookNode
     from sqlalchemy import Connection
 
-    Penalty = Callable[[str, float, float], float | None]
+    from autograder.nbgrader_settings import Penalty
 
 # The default of nbgrader.api.Gradebook. An assignment that nbgrader made keeps the course it has.
 COURSE_ID = "default_course"
 
 _TABLES = {"GradeCell": GradeCell.__table__, "SolutionCell": SolutionCell.__table__, "TaskCell": TaskCell.__table__}
-
-
-class GradebookError(AutograderError):
-    """The gradebook cannot be read or written as asked; nothing of the attempt is in it. The message says why."""
 
 
 @dataclass(frozen=True)
@@ -138,7 +131,7 @@ def sync_assignment(connection: Connection, name: str, masters: Mapping[str, Mas
     GradebookError
         When a cell is gone for which a person has given points or a comment.
     """
-    connection.execute(insert(Course).values(id=COURSE_ID).on_conflict_do_nothing())
+    connection.execute(insert(connection, Course.__table__).values(id=COURSE_ID).on_conflict_do_nothing())
     assignment_id = connection.execute(select(Assignment.id).where(Assignment.name == name)).scalar()
     if assignment_id is None:
         assignment_id = _insert(connection, Assignment, name=name, course_id=COURSE_ID)
@@ -183,7 +176,9 @@ def _sync_sources(connection: Connection, notebook_id: str, wanted: tuple[dict[s
     table = SourceCell.__table__
     columns = [table.c.name, table.c.cell_type, table.c.locked, table.c.source, table.c.checksum]
     # nbgrader reads the cells' order off the rows' order, so a changed notebook gets new rows. Nothing refers to them.
-    present = connection.execute(select(*columns).where(table.c.notebook_id == notebook_id).order_by(text("rowid")))
+    present = connection.execute(
+        select(*columns).where(table.c.notebook_id == notebook_id).order_by(in_row_order(connection))
+    )
     if [dict(row) for row in present.mappings()] != list(wanted):
         connection.execute(table.delete().where(table.c.notebook_id == notebook_id))
         for row in wanted:
@@ -192,26 +187,23 @@ def _sync_sources(connection: Connection, notebook_id: str, wanted: tuple[dict[s
 
 def _remove_cells(connection: Connection, label: str, cells: Mapping[tuple[str, str], str]) -> None:
     for (kind, name), cell_id in cells.items():
-        by_people = connection.execute(
-            select(func.count())
-            .select_from(Grade)
-            .where(Grade.cell_id == cell_id, or_(Grade.manual_score.is_not(None), Grade.extra_credit.is_not(None)))
-        ).scalar_one()
-        comments = connection.execute(
-            select(func.count())
-            .select_from(Comment)
-            .where(Comment.cell_id == cell_id, Comment.manual_comment.is_not(None))
-        ).scalar_one()
+        # Locked, where the database locks rows: nobody gives points between the question and the removal.
+        points = connection.execute(
+            select(Grade.manual_score, Grade.extra_credit).where(Grade.cell_id == cell_id).with_for_update()
+        )
+        said = connection.scalars(select(Comment.manual_comment).where(Comment.cell_id == cell_id).with_for_update())
+        by_people = sum(not (score is None and extra is None) for score, extra in points)
+        comments = sum(comment is not None for comment in said)
         if by_people or comments:
             raise GradebookError(
                 f"The master of {label} has no cell '{name}' any more, but people gave points for it in {by_people} "
                 f"and a comment in {comments} submissions. Put the cell back, or clear these in formgrader first. "
                 "Nothing was changed."
             )
-        for table, column in ((Grade, "cell_id"), (Comment, "cell_id"), (BaseCell, "id")):
-            columns = table.__table__.c
-            connection.execute(table.__table__.delete().where(columns[column] == cell_id))
-        connection.execute(_TABLES[kind].delete().where(_TABLES[kind].c.id == cell_id))
+        # Last what the others refer to.
+        own = _TABLES[kind].c.id
+        for column in (Grade.__table__.c.cell_id, Comment.__table__.c.cell_id, own, BaseCell.__table__.c.id):
+            connection.execute(column.table.delete().where(column == cell_id))
 
 
 def _remove_notebook(connection: Connection, label: str, notebook_id: str) -> None:
@@ -264,28 +256,6 @@ def label(verdict: Verdict) -> str:
     return f"{verdict.assignment}/{verdict.notebook} of {verdict.student}"
 
 
-def load_penalty(root: Path) -> Penalty:
-    """
-    Give the late penalty that the course in `root` has in its ``nbgrader_config.py``; nbgrader's own, none, without.
-
-    Raises
-    ------
-    GradebookError
-        When the file cannot be read or names no plugin for it.
-    """
-    config = Config()
-    path = root / "nbgrader_config.py"
-    try:
-        if path.is_file():
-            config = PyFileConfigLoader(path.name, path=str(root)).load_config()
-        preprocessor = AssignLatePenalties(config=config)
-        plugin = preprocessor.plugin_class(parent=preprocessor)
-    except Exception as error:  # the file is a program, which can fail in any way
-        raise GradebookError(f"{path} cannot be used: {error}") from error
-    penalty: Penalty = plugin.late_submission_penalty
-    return penalty
-
-
 def seconds_late(timestamp: datetime | None, duedate: datetime | None, extension: timedelta | None) -> float:
     """Give how late a submission is, in seconds, as nbgrader's ``SubmittedAssignment.total_seconds_late`` does."""
     if timestamp is None or duedate is None:
@@ -333,7 +303,7 @@ def _not_written(verdict: Verdict) -> str:
 
 
 def _ensure_submission(connection: Connection, assignment: str, student: str) -> str:
-    connection.execute(insert(Student).values(id=student).on_conflict_do_nothing())
+    connection.execute(insert(connection, Student.__table__).values(id=student).on_conflict_do_nothing())
     assignment_id = connection.execute(select(Assignment.id).where(Assignment.name == assignment)).scalar_one()
     submission_id: str | None = connection.execute(
         select(SubmittedAssignment.id).where(
@@ -361,7 +331,7 @@ def _ensure_submitted_notebook(connection: Connection, notebook_id: str, submiss
         ).all()
         if cells:
             connection.execute(
-                insert(model.__table__).on_conflict_do_nothing(),
+                insert(connection, model.__table__).on_conflict_do_nothing(),
                 [{"cell_id": cell_id, "notebook_id": submitted_id} for cell_id in cells],
             )
     return submitted_id
