@@ -1,6 +1,7 @@
 """
-A real Slurm of one node on loopback: without systemd, in a folder of its own, gone when it is not needed any more.
+A real Slurm of one node on loopback: without systemd, in a folder of its own.
 
+A process that watches over it ends it, with all its jobs, when whoever asked for it is done, or has been killed.
 It needs Debian's packages ``slurm-wlm`` and ``munge``, whose services need not run. By hand, with any command::
 
     python -m tests.kernel.slurm squeue
@@ -12,7 +13,6 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -28,6 +28,7 @@ import psutil
 PARTITION = "short"
 MISSING = "no Slurm on this machine: apt-get install slurm-wlm munge"
 
+_WATCH = "--watch"
 _SECONDS_TO_START = 30
 _SECONDS_TO_END = 20
 _SECONDS_BETWEEN_LOOKS = 0.1
@@ -133,6 +134,26 @@ def running_slurm() -> Iterator[Slurm]:
     SlurmError
         It does not start.
     """
+    with subprocess.Popen(
+        [sys.executable, "-m", __spec__.name, _WATCH],
+        cwd=Path(__file__).parents[2],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # Ctrl-C reaches whoever asked for it, whose end is what it waits for.
+        start_new_session=True,
+    ) as watching:
+        assert watching.stdout is not None
+        folder = watching.stdout.readline().strip()
+        if not folder:
+            raise SlurmError(watching.communicate()[1])
+        yield Slurm(Path(folder))
+        watching.communicate()
+
+
+def _watch() -> None:
+    """Start a Slurm, say where it is, and end it when nobody holds the other end of standard input any more."""
     with ExitStack() as stack:
         folder = Path(tempfile.mkdtemp(prefix="slurm-", dir="/tmp"))  # short: a socket lies in it
         folder.chmod(0o711)  # munge asks for that
@@ -147,7 +168,8 @@ def running_slurm() -> Iterator[Slurm]:
         ]
         _wait_until_idle(slurm, started)
         stack.callback(_end_jobs, slurm)
-        yield slurm
+        print(folder, flush=True)
+        sys.stdin.read()
 
 
 def _configure(folder: Path) -> None:
@@ -192,8 +214,6 @@ def _started(stack: ExitStack, slurm: Slurm, *command: str) -> subprocess.Popen[
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            # Ctrl-C reaches whoever started it, who then ends it in its order.
-            start_new_session=True,
         )
     stack.callback(_end, process)
     return process
@@ -242,13 +262,9 @@ def main(command: list[str]) -> int:
     if not is_installed():
         print(MISSING, file=sys.stderr)
         return 2
-    with running_slurm() as slurm, subprocess.Popen(command, env={**os.environ, **slurm.environment}) as process:
-        try:
-            return process.wait()
-        except KeyboardInterrupt:  # the command has had it, too
-            process.send_signal(signal.SIGINT)
-            return process.wait()
+    with running_slurm() as slurm:
+        return subprocess.run(command, env={**os.environ, **slurm.environment}, check=False).returncode
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:] or ["sinfo"]))
+    sys.exit(_watch() if sys.argv[1:] == [_WATCH] else main(sys.argv[1:] or ["sinfo"]))

@@ -24,14 +24,13 @@ pytestmark = [pytest.mark.slow, pytest.mark.skipif(not is_installed(), reason=MI
 REPOSITORY = Path(__file__).parents[2]
 # Six of the sample class, with right and wrong answers.
 STUDENTS = "[abdeik]*"
-SECONDS_TO_GIVE_BACK = 20
 SECONDS_BETWEEN_LOOKS = 0.1
 
-# Kills the job that runs it, as a machine does whose memory is used up.
+# Kills the worker that runs it, as a machine does whose memory is used up. Its job starts another one.
 KILLER = """
 import psutil, time
-for process in psutil.Process().parents():
-    if "distributed.cli.dask_worker" in process.cmdline():
+for process in psutil.Process().parents()[:-1]:
+    if "distributed.cli.dask_worker" in process.parent().cmdline():
         process.kill()
 time.sleep(60)
 """
@@ -96,7 +95,9 @@ def comparable(file):
     return {each["student"]: (each["status"], each["score"], each["cells"]) for each in records}
 
 
-def test_slurm_gives_the_scores_that_this_machine_gives_though_a_job_is_cancelled_meanwhile(slurm, grading, tmp_path):
+def test_slurm_gives_the_scores_that_this_machine_gives_though_all_jobs_are_cancelled_meanwhile(
+    slurm, grading, tmp_path
+):
     repository = load_course(REPOSITORY)
     root = tmp_path / "course"
     write_class(repository, repository.select(["02_sigmoid_neuron"]), root)
@@ -116,25 +117,27 @@ def test_slurm_gives_the_scores_that_this_machine_gives_though_a_job_is_cancelle
         told = [run.stdout.readline()]
         jobs = slurm.jobs()
         assert list(jobs.values()) == ["RUNNING", "RUNNING"], told
-        slurm.ask("scancel", min(jobs))
+        slurm.ask("scancel", *jobs)
         told += run.stdout.readlines()
         assert run.wait(timeout=30) == 0, "".join(told)
     assert comparable(there) == comparable(here)
     assert set(comparable(there)) == {"ada", "boris", "dana", "emil", "ivan", "kim"}
     wait_for(lambda: not slurm.jobs())
-    assert set(jobs) <= set(slurm.ended_jobs()) - before
+    ended = set(slurm.ended_jobs()) - before
+    assert set(jobs) < ended, "jobs that were lost were asked for anew"
 
 
-def test_a_submission_under_which_three_jobs_died_is_told_as_failed_and_the_others_are_graded(slurm, grading, tmp_path):
+def test_a_submission_under_which_three_workers_died_is_told_as_failed_and_the_others_are_graded(
+    slurm, grading, tmp_path
+):
     class_ = Class(tmp_path / "course")
     class_.hand_in("a-killer", submission(double=KILLER))
     others = {"b", "c", "d"}
     for student in others:
         class_.hand_in(student, submission(**RIGHT))
-    before = set(slurm.ended_jobs())
     file = tmp_path / "verdicts.json"
-    # Not in the sandbox, out of which nothing can be killed.
-    with grading(class_.root, "--jobs", "2", "--sandbox", "off", "--json", str(file)) as run:
+    # One job: the others wait at the workers that die. Not in the sandbox, out of which nothing can be killed.
+    with grading(class_.root, "--jobs", "1", "--sandbox", "off", "--json", str(file)) as run:
         printed = run.stdout.read()
         assert run.wait(timeout=30) == 1, printed
     records = {each["student"]: each for each in json.loads(file.read_text())}
@@ -143,8 +146,6 @@ def test_a_submission_under_which_three_jobs_died_is_told_as_failed_and_the_othe
     assert {student for student in records if records[student]["score"] == 5} == others
     assert outcomes(records["b"]) == {"test_double": "passed", "test_half": "passed"}
     wait_for(lambda: not slurm.jobs())
-    died = {job for job, state in slurm.ended_jobs().items() if state == "FAILED"} - before
-    assert len(died) == 3, slurm.ended_jobs()
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL], ids=["Ctrl-C", "kill -9"])
@@ -155,6 +156,9 @@ def test_a_run_that_ends_early_gives_its_jobs_back_those_that_wait_as_well(slurm
     # The node has two cores: the third job waits.
     with grading(class_.root, "--jobs", "3") as run:
         wait_for(lambda: sorted(slurm.jobs().values()) == ["PENDING", "RUNNING", "RUNNING"])
+        jobs = slurm.jobs()
         run.send_signal(how)
         run.wait(timeout=10)
-        wait_for(lambda: not slurm.jobs(), SECONDS_TO_GIVE_BACK)
+    wait_for(lambda: not slurm.jobs())
+    # None of them had to find out for itself that there is nothing to do any more.
+    assert {slurm.ended_jobs()[job] for job in jobs} == {"CANCELLED"}
