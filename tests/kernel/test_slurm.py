@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import subprocess
+import threading
 import time
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,6 +25,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.skipif(not is_installed(), reason=MI
 REPOSITORY = Path(__file__).parents[2]
 # Six of the sample class, with right and wrong answers.
 STUDENTS = "[abdeik]*"
+# A busy machine needs many times what an idle one needs.
+SECONDS_FOR_A_RUN = 400
 SECONDS_BETWEEN_LOOKS = 0.1
 
 # Kills the worker that runs it, as a machine does whose memory is used up. Its job starts another one.
@@ -73,9 +76,12 @@ def grading(slurm, home):
             stderr=subprocess.STDOUT,
             text=True,
         ) as process:
+            watchdog = threading.Timer(SECONDS_FOR_A_RUN, process.kill)
+            watchdog.start()
             try:
                 yield process
             finally:
+                watchdog.cancel()
                 process.kill()
 
     return start
@@ -108,7 +114,7 @@ def test_slurm_gives_the_scores_that_this_machine_gives_though_all_jobs_are_canc
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=SECONDS_FOR_A_RUN,
     )
     assert done.returncode == 0, done.stdout + done.stderr
 
@@ -158,7 +164,7 @@ def test_a_run_that_ends_early_gives_its_jobs_back_those_that_wait_as_well(slurm
         wait_for(lambda: sorted(slurm.jobs().values()) == ["PENDING", "RUNNING", "RUNNING"])
         jobs = slurm.jobs()
         run.send_signal(how)
-        run.wait(timeout=10)
+        run.wait(timeout=60)
     wait_for(lambda: not slurm.jobs())
     # None of them had to find out for itself that there is nothing to do any more.
     assert {slurm.ended_jobs()[job] for job in jobs} == {"CANCELLED"}
