@@ -12,6 +12,7 @@ from __future__ import annotations
 import atexit
 import os
 import shutil
+import signal
 import socket
 import threading
 from collections import Counter
@@ -337,12 +338,15 @@ def on_system(system: str, jobs: int, preload: tuple[str, ...]) -> Iterator[Clus
         Dask is not installed, the system is not there, or its configuration is wrong.
     """
     _distributed()
+    on_interrupt = signal.getsignal(signal.SIGINT)
     try:
         import dask
         import dask_jobqueue
         from tornado.ioloop import PeriodicCallback
     except ImportError as error:
         raise ClusterError(f"dask-jobqueue is not installed. {_INSTALL}") from error
+    # Imported, dask-jobqueue takes Ctrl-C for itself, to end with exit code 0.
+    signal.signal(signal.SIGINT, on_interrupt)
     kinds = {name.removesuffix("Cluster").lower(): name for name in dir(dask_jobqueue) if name.endswith("Cluster")}
     kind = getattr(dask_jobqueue, kinds[system])
     # Dask would wait for ever for workers that it cannot ask for.

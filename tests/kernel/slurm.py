@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -262,8 +263,11 @@ def main(command: list[str]) -> int:
     if not is_installed():
         print(MISSING, file=sys.stderr)
         return 2
-    with running_slurm() as slurm:
-        return subprocess.run(command, env={**os.environ, **slurm.environment}, check=False).returncode
+    try:
+        with running_slurm() as slurm:
+            return subprocess.run(command, env={**os.environ, **slurm.environment}, check=False).returncode
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
 
 
 if __name__ == "__main__":

@@ -154,8 +154,10 @@ def test_a_submission_under_which_three_workers_died_is_told_as_failed_and_the_o
     wait_for(lambda: not slurm.jobs())
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL], ids=["Ctrl-C", "kill -9"])
-def test_a_run_that_ends_early_gives_its_jobs_back_those_that_wait_as_well(slurm, grading, tmp_path, how):
+@pytest.mark.parametrize(
+    ("how", "code"), [(signal.SIGINT, 130), (signal.SIGKILL, -signal.SIGKILL)], ids=["Ctrl-C", "kill -9"]
+)
+def test_a_run_that_ends_early_gives_its_jobs_back_those_that_wait_as_well(slurm, grading, tmp_path, how, code):
     class_ = Class(tmp_path / "course")
     for number in range(4):
         class_.hand_in(f"slow-{number}", submission(double="import time\ntime.sleep(30)"))
@@ -164,7 +166,7 @@ def test_a_run_that_ends_early_gives_its_jobs_back_those_that_wait_as_well(slurm
         wait_for(lambda: sorted(slurm.jobs().values()) == ["PENDING", "RUNNING", "RUNNING"])
         jobs = slurm.jobs()
         run.send_signal(how)
-        run.wait(timeout=60)
+        assert run.wait(timeout=60) == code
     wait_for(lambda: not slurm.jobs())
     # None of them had to find out for itself that there is nothing to do any more.
     assert {slurm.ended_jobs()[job] for job in jobs} == {"CANCELLED"}
