@@ -22,6 +22,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from autograder import quick  # noqa: F401 - before what it makes quicker
 from autograder.course import Course, find_course, load_course
 from autograder.errors import AutograderError
 
@@ -341,36 +342,36 @@ def grade(
         shared_server(modules)
         if sandbox is Sandbox.STRICT:
             _require_sandbox()
-    from autograder.build import write_file
-    from autograder.grading import Settings
-    from autograder.grading import grade as grade_submissions
-    from autograder.verdict import Status
-
     environment = _environment(profile, data)
     if sandbox is Sandbox.OFF:  # in it a GPU is not to be had
         environment += _accelerator(profile)
-    settings = Settings(
-        environment=environment,
-        examiner_environment=(("COURSE_HOLDOUT_SEED", str(course.holdout_seed)),),
-        threads=max(1, (os.cpu_count() or 1) // workers) if is_here else 1,
-        limits=tuple((name, value) for name, value in limits.items() if value is not None),
-        sandbox=sandbox is Sandbox.STRICT,
-        pictures=pictures,
-    )
     try:
-        with (
-            _executor(workers, modules, scheduler, cluster and cluster.value) as executor,
-            _progress(len(submissions)) as tell,
-        ):
-            verdicts = grade_submissions(
-                course, submissions, settings, executor, force=force, tell=tell, warn=errors.print
+        # First, since a cluster's workers, too, take their time to start.
+        with _executor(workers, modules, scheduler, cluster and cluster.value) as executor:
+            from autograder.grading import Settings
+            from autograder.grading import grade as grade_submissions
+
+            settings = Settings(
+                environment=environment,
+                examiner_environment=(("COURSE_HOLDOUT_SEED", str(course.holdout_seed)),),
+                threads=max(1, (os.cpu_count() or 1) // workers) if is_here else 1,
+                limits=tuple((name, value) for name, value in limits.items() if value is not None),
+                sandbox=sandbox is Sandbox.STRICT,
+                pictures=pictures,
             )
+            with _progress(len(submissions)) as tell:
+                verdicts = grade_submissions(
+                    course, submissions, settings, executor, force=force, tell=tell, warn=errors.print
+                )
     except AutograderError as error:
         # At once: the papers that are being run would be run to their end for nothing.
         _show_traceback()
         errors.print(f"{error}\n{_GOES_ON}", style="red")
         sys.stdout.flush()
         os._exit(_WRONG_USAGE)
+    from autograder.build import write_file
+    from autograder.verdict import Status
+
     console.print(_summary(verdicts))
     there = f"on the cluster of {scheduler}" if scheduler else f"on {workers} workers of {cluster}"
     ran = f"{workers} at a time, {settings.threads} thread(s) each" if is_here else there
@@ -936,9 +937,6 @@ def _summary(verdicts: list[Any]) -> Table:
 
 def main() -> None:
     """Run the command line."""
-    # jsonschema, where it finds this module, builds the grammar of a kind of address that no notebook holds: a second
-    # of every command.
-    sys.modules["rfc3987_syntax"] = None  # type: ignore[assignment]
     try:
         app()
     except AutograderError as error:

@@ -22,17 +22,16 @@ from pathlib import Path
 from nbformat import NotebookNode
 
 from autograder.build import read_master, supporting_files, write_file
+from autograder.conducting import conduct_twice
 from autograder.course import Assignment, Course, Limits, NotebookSource
 from autograder.datafolder import DataFolder, without_holdout
 from autograder.errors import AutograderError
 from autograder.gradebook import Gradebook, GradebookError, open_gradebook, submission_time
-from autograder.kernels.kernel import KernelError
 from autograder.kernels.outputs import clean
 from autograder.kernels.pictures import NO_PICTURES
-from autograder.kernels.process import ForkServerError
 from autograder.paper import Paper, PaperCell, Role, SubmissionError, blank, build_paper, read_submission
 from autograder.sandbox import default_readable
-from autograder.sealed.session import Conditions, conduct
+from autograder.sealed.session import Conditions
 from autograder.submitted import Submission
 from autograder.temporary import HeldFolder
 from autograder.verdict import CellVerdict, Outcome, Status, Verdict
@@ -170,21 +169,6 @@ def grade(
             verdicts[submission] = _keep(course, gradebook, submission, verdict, fingerprint)
             tell(Step.GRADED, verdict)
     return [verdicts[submission] for submission in submissions]
-
-
-def conduct_twice(paper: Paper, limits: Limits, conditions: Conditions) -> Verdict:
-    """
-    Run a paper and judge it, and do it once more where the machine failed: a fork server or an examiner was killed.
-
-    Raises
-    ------
-    KernelError, ForkServerError, OSError
-        The machine failed both times.
-    """
-    try:
-        return conduct(paper, limits, conditions)
-    except (KernelError, ForkServerError, OSError):
-        return conduct(paper, limits, conditions)
 
 
 @contextmanager

@@ -11,18 +11,34 @@ from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+from nbformat.v4 import new_notebook
 
-from autograder.cluster import ClusterError, ClusterExecutor, pack, perform
+from autograder.cluster import ClusterError, ClusterExecutor, NoDataError, pack, perform
 from autograder.course import Limits
 from autograder.sealed.session import Conditions
-from tests.kernel.test_grade_command import RIGHT, Class, outcomes, submission
+from tests.kernel.test_grade_command import KERNEL, RIGHT, Class, code, outcomes, submission
 
 distributed = pytest.importorskip("distributed")
 
 
+# Hides a folder from a process and all that it starts.
+HIDDEN = ("unshare", "--user", "--map-root-user", "--mount", "sh", "-c", 'mount -t tmpfs none "$0" && exec "$@"')
+
+
 @pytest.fixture
-def cluster(tmp_path):
+def senders(tmp_path):
+    """A folder of this machine that no worker sees."""
+    folder = tmp_path / "senders"
+    folder.mkdir()
+    if subprocess.run([*HIDDEN, folder, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("ordinary users have no namespaces here: see `autograder doctor`")
+    return folder
+
+
+@pytest.fixture
+def cluster(tmp_path, senders):
     """A scheduler and two workers of one core, each a process of its own; its address, and the workers' processes."""
     # As on another machine: no part of the course is in their folder, and none of our variables but these.
     place = tmp_path / "elsewhere"
@@ -30,8 +46,8 @@ def cluster(tmp_path):
     environment = {"PATH": os.environ["PATH"], "HOME": str(place)}
     running = []
 
-    def start(module, *arguments):
-        command = [sys.executable, "-m", f"distributed.cli.{module}", *arguments]
+    def start(module, *arguments, around=()):
+        command = [*around, sys.executable, "-m", f"distributed.cli.{module}", *arguments]
         with (place / f"{module}-{len(running)}.log").open("w") as log:
             process = subprocess.Popen(command, cwd=place, env=environment, stdout=log, stderr=log)
         running.append(process)
@@ -39,10 +55,8 @@ def cluster(tmp_path):
 
     file = place / "scheduler.json"
     start("dask_scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", str(file))
-    workers = [
-        start("dask_worker", "--scheduler-file", str(file), "--nthreads", "1", "--no-nanny", "--no-dashboard")
-        for _ in range(2)
-    ]
+    options = ["--scheduler-file", str(file), "--nthreads", "1", "--no-nanny", "--no-dashboard"]
+    workers = [start("dask_worker", *options, around=(*HIDDEN, str(senders))) for _ in range(2)]
     with distributed.Client(scheduler_file=str(file), timeout=60, set_as_default=False) as client:
         client.wait_for_workers(2, timeout=60)
         yield client.scheduler.address, workers
@@ -109,21 +123,81 @@ def test_what_lies_beside_a_notebook_travels_as_a_value_and_no_path_does(tmp_pat
     assert str(tmp_path) not in readable
 
 
+def data(_paper, _limits, conditions):
+    return conditions.environment["COURSE_DATA"], conditions.candidate_environment["COURSE_DATA"]
+
+
 def test_a_worker_with_its_own_data_uses_them_and_one_without_says_so(tmp_path, monkeypatch):
     own = tmp_path / "own"
     own.mkdir()
     parcel = pack(Conditions({"COURSE_DATA": "/nowhere/on/this/machine"}), ("autograder.sealed.candidate",))
-
-    def data(_paper, _limits, conditions):
-        return conditions.environment["COURSE_DATA"], conditions.candidate_environment["COURSE_DATA"]
-
     monkeypatch.delenv("COURSE_DATA", raising=False)
-    with pytest.raises(ClusterError, match="Set COURSE_DATA for the workers"):
+    with pytest.raises(NoDataError):
         perform(data, None, Limits(), parcel)
     monkeypatch.setenv("COURSE_DATA", str(own))
     whole, without_holdout = perform(data, None, Limits(), parcel)
     assert whole == str(own)
     assert without_holdout != whole
+
+
+def test_a_folder_that_has_the_name_of_the_senders_and_holds_something_else_is_another_one(tmp_path, monkeypatch):
+    monkeypatch.delenv("COURSE_DATA", raising=False)
+    parcel = pack(Conditions({"COURSE_DATA": str(tmp_path)}), ("autograder.sealed.candidate",))
+    assert perform(data, None, Limits(), parcel)[0] == str(tmp_path)
+    np.savez(tmp_path / "pictures.npz", x_train=np.zeros(2))
+    with pytest.raises(NoDataError):
+        perform(data, None, Limits(), parcel)
+
+
+# The test has the pictures that were held out. The answer looks for them.
+LOOKING = new_notebook(
+    metadata=KERNEL,
+    cells=[
+        code("setup", "import os, pathlib\nimport numpy as np\nfolder = pathlib.Path(os.environ['COURSE_DATA'])"),
+        code("look", "### BEGIN SOLUTION\n...\n### END SOLUTION", solution=True),
+        code(
+            "test_look",
+            "assert np.load(folder / 'own.npz')['x_holdout'].tolist() == [7, 7]\n"
+            "assert np.load(folder / 'weights' / 'w.npz')['x_train'].tolist() == [1, 2]\n"
+            "assert sorted(found) == ['own.npz: x_train', 'w.npz: x_train'], found",
+            points=1,
+        ),
+    ],
+)
+LOOK = """found = []
+for path in [*pathlib.Path("/tmp").rglob("*.npz"), *folder.rglob("*.npz"), *folder.glob("*/*.npz")]:
+    try:
+        found += [f"{path.name}: {name}" for name in np.load(path).files]
+    except OSError:
+        pass
+found = sorted(set(found))"""
+
+
+@pytest.mark.slow
+def test_data_that_workers_do_not_see_are_sent_to_each_once_and_what_is_held_out_reaches_no_candidate(
+    tmp_path, senders, cluster, monkeypatch
+):
+    address, _ = cluster
+    (senders / "weights").mkdir()
+    np.savez(senders / "own.npz", x_train=np.array([1, 2]), x_holdout=np.array([7, 7]))
+    np.savez(senders / "weights" / "w.npz", x_train=np.array([1, 2]))
+    made = Class(tmp_path / "course", LOOKING)
+    students = [f"student{number}" for number in range(6)]
+    for student in students:
+        made.hand_in(student, submission(LOOKING, look=LOOK))
+    monkeypatch.setenv("COURSE_DATA", str(senders))
+    monkeypatch.delenv("COURSE_DATA_SOURCE", raising=False)
+
+    def seen_and_received(folder):
+        from autograder import cluster as here
+
+        return [path.name for path in Path(folder).iterdir()], len(here._received)
+
+    code, records, printed = made.grade("--scheduler", address)
+    assert code == 0, printed
+    assert {student: record["score"] for student, record in records.items()} == dict.fromkeys(students, 1), records
+    with distributed.Client(address, set_as_default=False) as client:
+        assert list(client.run(seen_and_received, str(senders)).values()) == [([], 1), ([], 1)]
 
 
 def test_a_worker_with_other_versions_refuses(tmp_path):
@@ -132,19 +206,44 @@ def test_a_worker_with_other_versions_refuses(tmp_path):
         perform(lambda *_: None, None, Limits(), parcel)
 
 
-def test_a_paper_that_killed_every_worker_is_told_in_words():
-    class KilledWorker(Exception):  # noqa: N818 - as Dask calls it
-        pass
+class KilledWorker(Exception):  # noqa: N818 - as Dask calls it
+    pass
 
-    class Executor:
-        def submit(self, *_):
-            future = Future()
+
+class Killing:
+    """A Dask client whose workers die; before that, the paper's turn had come there so many times."""
+
+    def __init__(self, *begun):
+        self.begun = list(begun)
+        self.tell = None
+
+    def get_executor(self, **_):
+        return self
+
+    def subscribe_topic(self, _topic, handler):
+        self.tell = handler
+
+    def submit(self, _begin, ticket, *_):
+        for _ in range(self.begun[0] if self.begun else 0):
+            self.tell((0.0, ticket))
+        future = Future()
+        if self.begun:
+            self.begun.pop(0)
             future.set_exception(KilledWorker("task-1"))
-            return future
+        else:
+            future.set_result("the verdict")
+        return future
 
-    told = ClusterExecutor(Executor(), ()).submit(None, None, Limits(), Conditions())
-    with pytest.raises(ClusterError, match="memory may be too small"):
+
+def test_a_paper_that_killed_every_worker_is_told_in_words():
+    told = ClusterExecutor(Killing(3), ()).submit(None, None, Limits(), Conditions())
+    with pytest.raises(ClusterError, match="3 workers that ran it was killed: its memory may be too small"):
         told.result(timeout=5)
+
+
+def test_a_paper_that_waited_where_another_one_killed_the_workers_is_run_elsewhere():
+    told = ClusterExecutor(Killing(0, 1), ()).submit(None, None, Limits(), Conditions())
+    assert told.result(timeout=5) == "the verdict"
 
 
 def test_where_no_scheduler_answers_it_is_told(class_):

@@ -53,9 +53,9 @@ MASTER = new_notebook(
 RIGHT = {"double": "def double(x):\n    return x + x", "half": "def half(x):\n    return x * 0.5"}
 
 
-def submission(**answers):
+def submission(master=MASTER, /, **answers):
     """The file of a student with these answers; the reference stands in the others."""
-    notebook = nbformat.from_dict(MASTER)
+    notebook = nbformat.from_dict(master)
     for cell in notebook.cells:
         cell.source = answers.get(cell.id, cell.source)
     return nbformat.writes(notebook).encode()
@@ -64,11 +64,11 @@ def submission(**answers):
 class Class:
     """A course folder with one assignment, and the command run in it."""
 
-    def __init__(self, root):
+    def __init__(self, root, master=MASTER):
         self.root = root
         source = root / "source" / "01_twice"
         source.mkdir(parents=True)
-        nbformat.write(MASTER, source / "twice.ipynb")
+        nbformat.write(master, source / "twice.ipynb")
         (root / "course.toml").write_text('title = "Twice"\npreload = ["autograder.sealed.candidate"]\n')
 
     def hand_in(self, student, data):

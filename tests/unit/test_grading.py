@@ -18,7 +18,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from autograder import grading
+from autograder import conducting
 from autograder.build import write_file
 from autograder.course import Course, load_course
 from autograder.errors import AutograderError
@@ -347,11 +347,11 @@ def test_a_paper_is_run_once_more_where_the_machine_failed(monkeypatch: pytest.M
             raise outcome
         return outcome
 
-    monkeypatch.setattr(grading, "conduct", conduct)
-    assert grading.conduct_twice(None, None, None) == "the verdict"  # type: ignore[arg-type,comparison-overlap]
+    monkeypatch.setattr(conducting, "conduct", conduct)
+    assert conducting.conduct_twice(None, None, None) == "the verdict"  # type: ignore[arg-type,comparison-overlap]
     outcomes = [failure, failure]
     with pytest.raises(type(failure)):
-        grading.conduct_twice(None, None, None)  # type: ignore[arg-type]
+        conducting.conduct_twice(None, None, None)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("failure", [KernelError("It died."), RuntimeError("a fault of the grader's own")])
