@@ -70,6 +70,8 @@ class Settings:
     pictures : bool
         Draw every picture into the executed notebooks. Else those alone in which a person has cells to grade: drawing
         can take longer than all the rest, and no test looks at pictures.
+    gpu_users : tuple of str
+        Which kernels have a GPU in assignments that need one: see :class:`Conditions`. No part of a fingerprint either.
     """
 
     environment: tuple[tuple[str, str], ...] = ()
@@ -78,6 +80,7 @@ class Settings:
     limits: tuple[tuple[str, float], ...] = ()
     sandbox: bool = True
     pictures: bool = False
+    gpu_users: tuple[str, ...] = ()
 
     def limits_of(self, assignment: Assignment) -> Limits:
         """Give the limits of an assignment in this run."""
@@ -317,6 +320,7 @@ def conditions(
         readable=_python(course.root) if settings.sandbox else None,
         candidate_readable=data.readable if data else (),
         examiner_readable=(dict(settings.environment)["COURSE_DATA"],) if data else (),
+        gpu_users=settings.gpu_users if course.assignment(notebook.assignment).gpu else (),
     )
 
 

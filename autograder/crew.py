@@ -1,0 +1,129 @@
+"""
+Papers run on this machine: so many at a time, and those that need a GPU each with a share of one.
+
+Two queues. Whenever a place is free, the next paper that needs a GPU begins if a slot is free, else the next of the
+others: these never wait for a GPU, and a GPU never waits behind them.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import Any
+
+from autograder.course import Course, Limits
+from autograder.kernels.gpus import Gpu, Slot, find_gpus, share
+from autograder.paper import Paper
+from autograder.sealed.session import Conditions, try_gpu
+
+
+@dataclass(frozen=True)
+class _Task:
+    future: Future[Any]
+    function: Callable[..., Any]
+    paper: Paper
+    limits: Limits
+    conditions: Conditions
+
+
+class Crew(Executor):
+    """
+    Runs functions of a paper, limits and conditions in threads, in the order in which they come.
+
+    Parameters
+    ----------
+    places : int
+        How many papers run at a time.
+    slots : iterable of Slot
+        Shares of GPUs. Without any, papers that need a GPU are run as all others, on the processor.
+    """
+
+    def __init__(self, places: int, slots: Iterable[Slot] = ()) -> None:
+        self._pool = ThreadPoolExecutor(places)
+        self._slots = deque(slots)
+        self._lends = bool(self._slots)
+        self._change = threading.Condition()
+        self._on_gpu: deque[_Task] = deque()
+        self._others: deque[_Task] = deque()
+
+    def submit(self, function: Callable[..., Any], /, *arguments: Any, **_: Any) -> Future[Any]:
+        """Run ``function(paper, limits, conditions)``, with a slot in the conditions if they ask for one."""
+        paper, limits, conditions = arguments
+        task = _Task(Future(), function, paper, limits, conditions)
+        with self._change:
+            (self._on_gpu if self._lends and conditions.gpu_users else self._others).append(task)
+            self._change.notify()
+        # As many turns as tasks: whoever has one finds a task, sooner or later.
+        self._pool.submit(self._take_turn)
+        return task.future
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """Let nothing more be submitted."""
+        self._pool.shutdown(wait, cancel_futures=cancel_futures)
+
+    def _take_turn(self) -> None:
+        with self._change:
+            self._change.wait_for(lambda: self._others or (self._on_gpu and self._slots))
+            slot = self._slots.popleft() if self._on_gpu and self._slots else None
+            task = self._on_gpu.popleft() if slot else self._others.popleft()
+        try:
+            _run(task, slot)
+        finally:
+            if slot:
+                with self._change:
+                    self._slots.append(slot)
+                    self._change.notify()
+
+
+def _run(task: _Task, slot: Slot | None) -> None:
+    if not task.future.set_running_or_notify_cancel():
+        return
+    try:
+        verdict = task.function(task.paper, task.limits, replace(task.conditions, gpu=slot))
+    except BaseException as error:  # noqa: BLE001 - as any executor: it is for whoever asks for the result
+        task.future.set_exception(error)
+    else:
+        task.future.set_result(verdict)
+
+
+def lend(course: Course, most: int, conditions: Conditions, warn: Callable[[str], None]) -> tuple[Slot, ...]:
+    """
+    Find the slots that this machine's GPUs have for a course's papers.
+
+    Each GPU is tried in a kernel like those of papers: one that is there and that Keras cannot use is told, not lent.
+
+    Parameters
+    ----------
+    course : Course
+        Whose papers, and how much memory each is to have.
+    most : int
+        How many slots are wanted.
+    conditions : Conditions
+        Under which papers will be run.
+    warn : callable
+        Called with a line for a person if trainings will be on the processor although they need not be.
+    """
+    found = find_gpus()
+    if not found:
+        warn("No GPU was found: what trains at full size does so on the processor, and needs longer limits of time.")
+    usable = []
+    for gpu in found:
+        slots = share([gpu], course.gpu_memory, 1)
+        reason = (
+            try_gpu(replace(conditions, gpu=slots[0]))
+            if slots
+            else f"it has {gpu.memory:,} MiB, and gpu_memory in course.toml is {course.gpu_memory:,}."
+        )
+        if reason:
+            warn(f"GPU {gpu.index} is not used: {reason}")
+        else:
+            usable.append(gpu)
+    return share(usable, course.gpu_memory, most)
+
+
+def reports(gpus: Iterable[Gpu], conditions: Conditions) -> list[tuple[Gpu, str]]:
+    """Try GPUs, each as a whole, and say of each why it cannot be used; nothing where it can."""
+    return [(gpu, try_gpu(replace(conditions, gpu=Slot(gpu, gpu.memory)))) for gpu in gpus]
