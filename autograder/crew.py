@@ -14,10 +14,12 @@ from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
 
-from autograder.course import Course, Limits
+from autograder.course import Limits
 from autograder.kernels.gpus import Gpu, Slot, find_gpus, share
 from autograder.paper import Paper
 from autograder.sealed.session import Conditions, try_gpu
+
+_ON_THE_PROCESSOR = "What trains at full size does so on the processor, which may need longer limits of time."
 
 
 @dataclass(frozen=True)
@@ -89,41 +91,42 @@ def _run(task: _Task, slot: Slot | None) -> None:
         task.future.set_result(verdict)
 
 
-def lend(course: Course, most: int, conditions: Conditions, warn: Callable[[str], None]) -> tuple[Slot, ...]:
+def lend(memory: int, most: int, conditions: Conditions, warn: Callable[[str], None]) -> tuple[Slot, ...]:
     """
-    Find the slots that this machine's GPUs have for a course's papers.
+    Find the slots that this machine's GPUs have for papers.
 
     Each GPU is tried in a kernel like those of papers: one that is there and that Keras cannot use is told, not lent.
 
     Parameters
     ----------
-    course : Course
-        Whose papers, and how much memory each is to have.
+    memory : int
+        MiB that each paper is to have.
     most : int
         How many slots are wanted.
     conditions : Conditions
         Under which papers will be run.
     warn : callable
-        Called with a line for a person if trainings will be on the processor although they need not be.
+        Called with a line for a person where trainings will be on the processor.
     """
     found = find_gpus()
     if not found:
-        warn("No GPU was found: what trains at full size does so on the processor, and needs longer limits of time.")
-    usable = []
-    for gpu in found:
-        slots = share([gpu], course.gpu_memory, 1)
-        reason = (
-            try_gpu(replace(conditions, gpu=slots[0]))
-            if slots
-            else f"it has {gpu.memory:,} MiB, and gpu_memory in course.toml is {course.gpu_memory:,}."
-        )
-        if reason:
-            warn(f"GPU {gpu.index} is not used: {reason}")
-        else:
-            usable.append(gpu)
-    return share(usable, course.gpu_memory, most)
+        warn(f"No GPU was found. {_ON_THE_PROCESSOR}")
+        return ()
+    large = [gpu for gpu in found if gpu.memory >= memory]
+    refused = [
+        (gpu, f"it has {gpu.memory:,} MiB, and gpu_memory in course.toml is {memory:,}.")
+        for gpu in found
+        if gpu not in large
+    ]
+    refused += [(gpu, reason) for gpu, reason in tried(large, conditions, memory) if reason]
+    for gpu, reason in refused:
+        warn(f"GPU {gpu.index} is not used: {reason}")
+    usable = [gpu for gpu in large if gpu not in dict(refused)]
+    if not usable:
+        warn(f"None of the GPUs found can be used. {_ON_THE_PROCESSOR}")
+    return share(usable, memory, most)
 
 
-def reports(gpus: Iterable[Gpu], conditions: Conditions) -> list[tuple[Gpu, str]]:
-    """Try GPUs, each as a whole, and say of each why it cannot be used; nothing where it can."""
-    return [(gpu, try_gpu(replace(conditions, gpu=Slot(gpu, gpu.memory)))) for gpu in gpus]
+def tried(gpus: Iterable[Gpu], conditions: Conditions, memory: int = 0) -> list[tuple[Gpu, str]]:
+    """Try GPUs, with so many MiB or the whole of each, and say of each why it cannot be used; nothing where it can."""
+    return [(gpu, try_gpu(replace(conditions, gpu=Slot(gpu, memory or gpu.memory)))) for gpu in gpus]

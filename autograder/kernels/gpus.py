@@ -1,8 +1,8 @@
 """
 GPUs of this machine, and the shares of them that papers are lent.
 
-What NVIDIA's tool lists and ``CUDA_VISIBLE_DEVICES`` allows becomes slots; a paper that needs a GPU has one slot while it
-runs. What a kernel may see of a GPU is said in its environment, before it first asks for one.
+What NVIDIA's tool lists and ``CUDA_VISIBLE_DEVICES`` allows becomes slots; a paper that needs a GPU has one slot while
+it runs. What a kernel may see of a GPU is said in its environment, before it first asks for one.
 """
 
 from __future__ import annotations
@@ -225,5 +225,7 @@ def compute() -> None:
         import tensorflow as tf
 
         if not tf.config.list_physical_devices("GPU"):
-            raise RuntimeError("TensorFlow sees no GPU. Its CUDA libraries come with: pip install 'tensorflow[and-cuda]'.")
+            raise RuntimeError(
+                "TensorFlow sees no GPU. Its CUDA libraries come with: pip install 'tensorflow[and-cuda]'."
+            )
     keras.ops.convert_to_numpy(keras.ops.conv(picture, kernel))

@@ -27,7 +27,7 @@ _SCOPE_SINCE, _ABSTRACT_SOCKETS_AND_SIGNALS = 6, 0b11
 LIST, READ, WRITE = _READ_DIR, _READ_DIR | _READ_FILE | _EXECUTE, ~(_MAKE_CHAR | _MAKE_BLOCK)
 SOCKETS = _READ_DIR | _READ_FILE | _MAKE_SOCKET | _REMOVE_FILE
 DEVICE = _READ_FILE | _WRITE_FILE | _IOCTL_DEV
-NAMES = _READ_DIR | _READ_FILE | _WRITE_FILE
+NAMES = _READ_DIR | _READ_FILE | _WRITE_FILE | _TRUNCATE
 """
 What may be done with a path: list folders; read and run; whatever else but making devices; make sockets, and remove
 what is there; use a device; write into files that are there, as a thread's name is.

@@ -146,12 +146,15 @@ def try_gpu(conditions: Conditions) -> str:
 
     Raises
     ------
-    KernelError, ForkServerError
-        Kernels cannot be started on this machine.
+    ForkServerError
+        There are no warm kernels on this machine.
     """
     if can_fork() and not any(name.partition(".")[0] == "keras" for name in shared_server().modules):
         return ""
-    return asyncio.run(_try_gpu(replace(conditions, gpu_users=("candidate",))))
+    try:
+        return asyncio.run(_try_gpu(replace(conditions, gpu_users=("candidate",))))
+    except KernelError as error:
+        return f"{error}."
 
 
 async def _try_gpu(conditions: Conditions) -> str:
@@ -172,7 +175,12 @@ async def _start(who: str, folders: Mapping[str, Path], limits: Limits, conditio
         cwd=folders[who],
         environment=_environment(who, folders[who], conditions),
         policy=_policy(who, folders, limits, conditions),
-        ceiling=Ceiling(memory, int(limits.process_limit) + _MARGIN, files=_MAX_SOCKETS),
+        ceiling=Ceiling(
+            memory,
+            int(limits.process_limit) + _MARGIN,
+            files=_MAX_SOCKETS,
+            files_of_memory=conditions.gpu_of(who) is not None,
+        ),
         talk=Talk(int(limits.output_limit), limits.message_limit),
     )
 
