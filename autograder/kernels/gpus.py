@@ -80,8 +80,8 @@ class Slot:
         """
         Give what lets a kernel compute on this share alone.
 
-        JAX keeps to its fraction, and ends with an error where it cannot use the GPU. TensorFlow takes what it needs as
-        it goes; it has no variable for a limit.
+        JAX keeps to its fraction, and ends with an error where the GPU is there and cannot be used. TensorFlow takes what
+        it needs as it goes; it has no variable for a limit.
 
         Parameters
         ----------
@@ -220,7 +220,12 @@ def compute() -> None:
     if name == "jax":
         import jax
 
-        jax.devices("cuda")
+        try:
+            jax.devices("cuda")
+        except RuntimeError as error:
+            raise RuntimeError(
+                f"JAX sees no GPU ({error}). CUDA for it comes with: pip install 'jax[cuda12]'."
+            ) from error
     elif name == "tensorflow":
         import tensorflow as tf
 

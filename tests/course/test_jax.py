@@ -88,7 +88,7 @@ def missed(record: dict) -> dict[str, str]:
 
 @pytest.fixture
 def small(tmp_path: Path) -> Path:
-    """A course of one network, and two who trained it: one of them with labels that say nothing."""
+    """A course of one network, and two who trained it, one with the labels the wrong way round."""
     (tmp_path / "source" / "01_net").mkdir(parents=True)
     nbformat.write(MASTER, tmp_path / "source" / "01_net" / "net.ipynb")
     (tmp_path / "course.toml").write_text(
@@ -105,12 +105,12 @@ def small(tmp_path: Path) -> Path:
 
 
 @pytest.mark.slow
-def test_a_network_trained_on_jax_gets_its_points_and_one_that_learnt_nothing_does_not(small):
+def test_a_network_trained_on_jax_gets_its_points_and_one_that_learnt_the_opposite_does_not(small):
     records, printed = grade(small)
 
     assert missed(records["right"]) == {}, printed
     assert set(missed(records["wrong"])) == {"test_model"}, printed
-    assert "asked is 0.9" in missed(records["wrong"])["test_model"]
+    assert "the two classes seem to be swapped" in missed(records["wrong"])["test_model"]
 
 
 @pytest.mark.slow
@@ -121,7 +121,7 @@ def test_where_jax_cannot_use_the_gpu_it_is_told_and_it_trains_on_the_processor(
     path = f"{tmp_path}:{os.environ['PATH']}"
     records, printed = grade(small, "--student", "right", "--profile", "gpu", PATH=path)
 
-    assert re.search(r"^GPU 0 is not used: RuntimeError: Unable to initialize backend 'cuda': ", printed, re.MULTILINE)
+    assert "GPU 0 is not used: RuntimeError: JAX sees no GPU (" in printed
     assert records["right"]["score"] == 4, printed
 
 
