@@ -528,9 +528,10 @@ def _gpus_tried(*, is_confined: bool) -> list[Any]:
 
     shared_server()
     under = Conditions(readable=default_readable() if is_confined else None)
-    what = f"compute on {{gpu.memory:,}} MiB of {{gpu.uuid}} {'in' if is_confined else 'without'} the sandbox"
+    what = f"compute on it, {'in' if is_confined else 'without'} the sandbox"
     return [
-        LayerReport(f"GPU {gpu.index}", not reason, what.format(gpu=gpu), reason) for gpu, reason in tried(gpus, under)
+        LayerReport(f"GPU {gpu.index}", not reason, f"{what} ({gpu.memory:,} MiB)", reason)
+        for gpu, reason in tried(gpus, under, Course.gpu_memory)
     ]
 
 

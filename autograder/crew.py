@@ -127,6 +127,6 @@ def lend(memory: int, most: int, conditions: Conditions, warn: Callable[[str], N
     return share(usable, memory, most)
 
 
-def tried(gpus: Iterable[Gpu], conditions: Conditions, memory: int = 0) -> list[tuple[Gpu, str]]:
-    """Try GPUs, with so many MiB or the whole of each, and say of each why it cannot be used; nothing where it can."""
-    return [(gpu, try_gpu(replace(conditions, gpu=Slot(gpu, memory or gpu.memory)))) for gpu in gpus]
+def tried(gpus: Iterable[Gpu], conditions: Conditions, memory: int) -> list[tuple[Gpu, str]]:
+    """Try so many MiB of each GPU, or all that it has, and say why it cannot be used; nothing where it can."""
+    return [(gpu, try_gpu(replace(conditions, gpu=Slot(gpu, min(memory, gpu.memory))))) for gpu in gpus]

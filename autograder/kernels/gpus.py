@@ -80,8 +80,8 @@ class Slot:
         """
         Give what lets a kernel compute on this share alone.
 
-        JAX keeps to its fraction, and ends with an error where the GPU is there and cannot be used. TensorFlow takes what
-        it needs as it goes; it has no variable for a limit.
+        JAX keeps to its fraction, and ends with an error where the GPU is there and cannot be used. TensorFlow takes
+        what it needs as it goes; it has no variable for a limit.
 
         Parameters
         ----------

@@ -186,6 +186,20 @@ def test_without_a_paper_that_needs_one_nobody_looks_for_a_gpu(tmp_path, made_up
     assert "GPU" not in printed
 
 
+@pytest.mark.slow
+def test_doctor_says_of_each_gpu_whether_keras_can_use_it(tmp_path, made_up):
+    made_up()
+    class_ = LongClass(tmp_path / "course")
+
+    done = class_.run("doctor", "--json", str(tmp_path / "found.json"))
+
+    assert done.returncode == 0, done.stderr  # the sandbox is sound
+    found = {each["name"]: each for each in json.loads((tmp_path / "found.json").read_text())}
+    assert [name for name in found if name.startswith("GPU")] == ["GPU 0", "GPU 1"]
+    assert not found["GPU 0"]["works"]
+    assert "TensorFlow sees no GPU" in found["GPU 0"]["reason"]
+
+
 # A kernel of this machine, which has Keras and no GPU that it could use.
 
 
@@ -211,7 +225,7 @@ def test_a_gpu_without_its_device_file_is_told_in_a_line():
 def test_what_is_in_files_of_memory_counts_as_memory(monkeypatch):
     monkeypatch.setattr(session, "_MEBIBYTES_FOR_CUDA", 0)
     keep = (
-        "import os, time\nheld = [os.memfd_create('held') for _ in range(4)]\n"
+        "import os, time\nheld = [os.memfd_create('held') for _ in range(8)]\n"
         "written = [os.write(each, bytes(100 * 2**20)) for each in held]\ntime.sleep(5)"
     )
     lent = Conditions(readable=default_readable(), gpu_users=("candidate",), gpu=slot())
