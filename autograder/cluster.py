@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import re
 import shutil
 import signal
 import socket
@@ -18,18 +19,21 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
+from queue import Queue
 from typing import Any
 from uuid import uuid4
 
 from autograder import quick  # noqa: F401 - before what it makes quicker
 from autograder.batch import kept_jobs
 from autograder.course import Limits
+from autograder.crew import lend
 from autograder.datafolder import DataFolder, without_holdout
 from autograder.errors import AutograderError
+from autograder.kernels.gpus import RESOURCE, Slot
 from autograder.kernels.process import shared_server
 from autograder.paper import Paper
 from autograder.sandbox import default_readable
@@ -41,6 +45,9 @@ from autograder.versions import versions
 
 _INSTALL = "Install it: pip install 'deep-learning-course[cluster]'."
 _DATA = "COURSE_DATA"
+_ONE_GPU = f"{RESOURCE}=1"
+_RESOURCES = re.compile(r"--resources[\s=]+(\"[^\"]*\"|'[^']*'|\S+)")
+_FIRST_WORKER_SECONDS = 10
 _MOST_DEATHS = 3
 # Dask counts those that it forgives.
 _FORGIVEN_DEATHS = _MOST_DEATHS - 1
@@ -51,6 +58,7 @@ _SECONDS_BETWEEN_LOOKS = 5.0
 _in_this_process = threading.Lock()
 # Data folders that were sent to this process, by the state of the sender's.
 _received: dict[str, str] = {}
+_lent_here: dict[int, Queue[Slot]] = {}
 
 
 class ClusterError(AutograderError):
@@ -80,6 +88,8 @@ class Parcel:
         The data folder as the sender knows it, and what identifies what it holds; empty for none.
     versions : tuple of (str, str)
         Libraries on which an outcome depends.
+    gpu_memory : int
+        MiB of a GPU of the worker's that the paper is to have; 0: it is to run without one.
     """
 
     conditions: Conditions
@@ -89,15 +99,17 @@ class Parcel:
     data: str
     data_state: str
     versions: tuple[tuple[str, str], ...]
+    gpu_memory: int = 0
 
 
-def pack(conditions: Conditions, preload: tuple[str, ...]) -> Parcel:
+def pack(conditions: Conditions, preload: tuple[str, ...], gpu_memory: int = 0) -> Parcel:
     """Make a parcel of conditions that hold on this machine."""
     data = conditions.environment.get(_DATA, "")
     return Parcel(
         Conditions(
             {name: value for name, value in conditions.environment.items() if name != _DATA},
             examiner_environment=conditions.examiner_environment,
+            gpu_users=conditions.gpu_users,
         ),
         tuple(_files(Path(conditions.files))) if conditions.files else (),
         preload,
@@ -105,6 +117,7 @@ def pack(conditions: Conditions, preload: tuple[str, ...]) -> Parcel:
         data,
         state(Path(data)) if data and Path(data).is_dir() else "",
         tuple(versions().items()),
+        gpu_memory,
     )
 
 
@@ -116,7 +129,8 @@ def unpacked(parcel: Parcel) -> Iterator[Conditions]:
     Raises
     ------
     ClusterError
-        This machine has other versions of the libraries, or, as a :class:`NoDataError`, no data.
+        This machine has other versions of the libraries, no GPU although one is asked for, or, as a
+        :class:`NoDataError`, no data.
     """
     own = tuple(versions().items())
     if own != parcel.versions:
@@ -144,7 +158,32 @@ def unpacked(parcel: Parcel) -> Iterator[Conditions]:
                 candidate_readable=data.readable,
                 examiner_readable=(whole,),
             )
+        if parcel.gpu_memory:
+            slots = _slots(parcel.gpu_memory, conditions)
+            slot = slots.get()
+            stack.callback(slots.put, slot)
+            conditions = replace(conditions, gpu=slot)
         yield conditions
+
+
+@dataclass(frozen=True)
+class Order:
+    """
+    What a run asks of a cluster.
+
+    Attributes
+    ----------
+    preload : tuple of str
+        Modules that warm kernels have imported.
+    gpu_memory : int
+        MiB of a GPU for each paper that needs one; 0: none does.
+    warn : callable
+        Called with a line for a person if no worker has a GPU: trainings will then be on processors.
+    """
+
+    preload: tuple[str, ...]
+    gpu_memory: int = 0
+    warn: Callable[[str], None] = lambda _line: None
 
 
 class ClusterExecutor(Executor):
@@ -155,14 +194,17 @@ class ClusterExecutor(Executor):
     ----------
     client : Client
         Dask's.
-    preload : tuple of str
-        Modules that warm kernels have imported.
+    order : Order
+        What is asked of the cluster.
+    lends : bool
+        Whether some worker has a GPU. Papers that need one then run on such a worker, else on any one's processor.
     """
 
-    def __init__(self, client: Any, preload: tuple[str, ...]) -> None:
+    def __init__(self, client: Any, order: Order, *, lends: bool = False) -> None:
         self._client = client
+        self._order = order
         self._executor: Executor = client.get_executor(pure=False)
-        self._preload = preload
+        self._on_gpu: Executor | None = client.get_executor(pure=False, resources={RESOURCE: 1}) if lends else None
         self._begun: Counter[str] = Counter()
         self._sent: dict[str, tuple[Sequence[str], Sequence[Any]]] = {}
         client.subscribe_topic(_BEGUN, lambda event: self._begun.update([event[1]]))
@@ -170,11 +212,14 @@ class ClusterExecutor(Executor):
     def submit(self, function: Callable[..., Any], /, *arguments: Any, **_: Any) -> Future[Any]:
         """Run ``function(paper, limits, conditions)`` on some worker."""
         paper, limits, conditions = arguments
-        parcel = pack(conditions, self._preload)
+        executor, gpu_memory = self._executor, 0
+        if conditions.gpu_users and self._on_gpu is not None:
+            executor, gpu_memory = self._on_gpu, self._order.gpu_memory
+        parcel = pack(conditions, self._order.preload, gpu_memory)
         ticket = uuid4().hex
 
         def send(names: Sequence[str] | None = None, contents: Sequence[Any] = ()) -> Future[Any]:
-            return self._executor.submit(begin, ticket, function, paper, limits, parcel, names, *contents)
+            return executor.submit(begin, ticket, function, paper, limits, parcel, names, *contents)
 
         def send_again(error: BaseException) -> Future[Any]:
             """Send it once more where that may help, else raise the error in our words."""
@@ -194,7 +239,8 @@ class ClusterExecutor(Executor):
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Let nothing more be submitted."""
-        self._executor.shutdown(wait=wait and not cancel_futures)
+        for executor in filter(None, (self._executor, self._on_gpu)):
+            executor.shutdown(wait=wait and not cancel_futures)
 
     def _data(self, folder: str) -> tuple[Sequence[str], Sequence[Any]]:
         """Give the data folder to the cluster, which brings each file once to each worker that asks for it."""
@@ -292,7 +338,7 @@ def receive(data_state: str, names: Sequence[str], contents: Sequence[bytes]) ->
 
 
 @contextmanager
-def on_scheduler(address: str, preload: tuple[str, ...]) -> Iterator[ClusterExecutor]:
+def on_scheduler(address: str, order: Order) -> Iterator[ClusterExecutor]:
     """
     Use a Dask cluster that is running.
 
@@ -300,25 +346,23 @@ def on_scheduler(address: str, preload: tuple[str, ...]) -> Iterator[ClusterExec
     ----------
     address : str
         Its scheduler's, ``tcp://host:8786`` for instance.
-    preload : tuple of str
-        Modules that warm kernels have imported.
+    order : Order
+        What is asked of it.
 
     Raises
     ------
     ClusterError
         Dask is not installed, or nobody answers there.
     """
-    distributed = _distributed()
-    try:
-        client = distributed.Client(address, timeout=10, set_as_default=False)
-    except (OSError, ValueError, TimeoutError) as error:
-        raise ClusterError(f"No Dask scheduler answers at {address}: {error}. Start one: dask scheduler.") from error
-    with client:
-        yield ClusterExecutor(client, preload)
+    with _connected(address) as client:
+        lends = bool(order.gpu_memory) and _has_gpus(client)
+        if order.gpu_memory and not lends:
+            order.warn(f"No worker has a GPU. Start those that do with: dask worker {address} --resources {_ONE_GPU}")
+        yield ClusterExecutor(client, order, lends=lends)
 
 
 @contextmanager
-def on_system(system: str, jobs: int, preload: tuple[str, ...]) -> Iterator[ClusterExecutor]:
+def on_system(system: str, jobs: int, order: Order) -> Iterator[ClusterExecutor]:
     """
     Ask a batch system for workers, use them, and give them back.
 
@@ -326,11 +370,11 @@ def on_system(system: str, jobs: int, preload: tuple[str, ...]) -> Iterator[Clus
     ----------
     system : str
         As dask-jobqueue calls it, in small letters: ``slurm``, ``pbs`` ... What a worker is (queue, cores, memory,
-        time) stands in dask-jobqueue's configuration.
+        time, GPU) stands in dask-jobqueue's configuration.
     jobs : int
         How many workers to ask for.
-    preload : tuple of str
-        Modules that warm kernels have imported.
+    order : Order
+        What is asked of them.
 
     Raises
     ------
@@ -362,14 +406,57 @@ def on_system(system: str, jobs: int, preload: tuple[str, ...]) -> Iterator[Clus
                 f"Describe a worker in ~/.config/dask/jobqueue.yaml, below jobqueue.{system}: cores, memory, queue."
             )
             raise ClusterError(f"{system} gives no workers: {error}. {remedy}") from error
+        # What workers will have is known before the first of them is there.
+        lends = bool(order.gpu_memory) and promises_gpu(cluster.job_script())
+        if order.gpu_memory and not lends:
+            order.warn(f"No worker will have a GPU: worker_extra_args of jobqueue.{system} do not say '{_ONE_GPU}'.")
         with cluster:
             # Each time, jobs that were lost are asked for anew: Dask itself does not.
             cluster.scale(jobs)
             keeping = PeriodicCallback(lambda: cluster.scale(jobs), 1000 * _SECONDS_BETWEEN_LOOKS)
             cluster.periodic_callbacks["autograder-jobs"] = keeping
             cluster.loop.add_callback(keeping.start)
-            with on_scheduler(cluster.scheduler_address, preload) as executor:
-                yield executor
+            with _connected(cluster.scheduler_address) as client:
+                yield ClusterExecutor(client, order, lends=lends)
+
+
+@contextmanager
+def _connected(address: str) -> Iterator[Any]:
+    distributed = _distributed()
+    try:
+        client = distributed.Client(address, timeout=10, set_as_default=False)
+    except (OSError, ValueError, TimeoutError) as error:
+        raise ClusterError(f"No Dask scheduler answers at {address}: {error}. Start one: dask scheduler.") from error
+    with client:
+        yield client
+
+
+def promises_gpu(job_script: str) -> bool:
+    """Tell whether workers that are started like that will have a GPU."""
+    return any(f"{RESOURCE}=" in given for given in _RESOURCES.findall(job_script))
+
+
+def _has_gpus(client: Any) -> bool:
+    """Tell whether a worker has a GPU; for the first worker of all this waits a little."""
+    with suppress(TimeoutError):
+        client.wait_for_workers(1, timeout=_FIRST_WORKER_SECONDS)
+    workers = client.scheduler_info(n_workers=-1)["workers"].values()
+    return any(worker["resources"].get(RESOURCE, 0) >= 1 for worker in workers)
+
+
+def _slots(memory: int, conditions: Conditions) -> Queue[Slot]:
+    """Give this worker's slots: of the GPUs that its own ``CUDA_VISIBLE_DEVICES`` allows, found and tried once."""
+    with _in_this_process:
+        if memory not in _lent_here:
+            told: list[str] = []
+            slots = lend(memory, os.cpu_count() or 1, conditions, told.append)
+            if not slots:
+                raise ClusterError(f"Worker {socket.gethostname()} is to have a GPU ({_ONE_GPU}). {' '.join(told)}")
+            queue: Queue[Slot] = Queue()
+            for slot in slots:
+                queue.put(slot)
+            _lent_here[memory] = queue
+        return _lent_here[memory]
 
 
 def _distributed() -> Any:

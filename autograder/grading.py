@@ -69,6 +69,8 @@ class Settings:
     pictures : bool
         Draw every picture into the executed notebooks. Else those alone in which a person has cells to grade: drawing
         can take longer than all the rest, and no test looks at pictures.
+    gpu_users : tuple of str
+        Which kernels have a GPU in assignments that need one: see :class:`Conditions`. No part of a fingerprint either.
     """
 
     environment: tuple[tuple[str, str], ...] = ()
@@ -77,6 +79,7 @@ class Settings:
     limits: tuple[tuple[str, float], ...] = ()
     sandbox: bool = True
     pictures: bool = False
+    gpu_users: tuple[str, ...] = ()
 
     def limits_of(self, assignment: Assignment) -> Limits:
         """Give the limits of an assignment in this run."""
@@ -287,20 +290,25 @@ def conditions(
 ) -> Conditions:
     """Give the conditions under which a paper of a notebook is run; `data` is what :func:`data_folder` gave."""
     draws = settings.pictures or any(cell.role is Role.MANUAL for cell in paper.cells)
-    threads = str(settings.threads)
-    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
-    return Conditions(
-        environment={
-            **dict.fromkeys(names, threads),
-            **dict(settings.environment),
-            **({} if draws else NO_PICTURES),
-        },
+    common = kernel_conditions(course, settings)
+    return replace(
+        common,
+        environment={**common.environment, **({} if draws else NO_PICTURES)},
         candidate_environment={"COURSE_DATA": data.path} if data else {},
         examiner_environment=dict(settings.examiner_environment),
         files=str(notebook.path.parent),
-        readable=_python(course.root) if settings.sandbox else None,
         candidate_readable=data.readable if data else (),
         examiner_readable=(dict(settings.environment)["COURSE_DATA"],) if data else (),
+        gpu_users=settings.gpu_users if course.assignment(notebook.assignment).gpu else (),
+    )
+
+
+def kernel_conditions(course: Course, settings: Settings) -> Conditions:
+    """Give the conditions of any kernel, whatever its paper: threads, profile, what it may read."""
+    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
+    return Conditions(
+        environment={**dict.fromkeys(names, str(settings.threads)), **dict(settings.environment)},
+        readable=_python(course.root) if settings.sandbox else None,
     )
 
 

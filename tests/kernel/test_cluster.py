@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -15,9 +16,10 @@ import numpy as np
 import pytest
 from nbformat.v4 import new_notebook
 
-from autograder.cluster import ClusterError, ClusterExecutor, NoDataError, pack, perform
+from autograder.cluster import ClusterError, ClusterExecutor, NoDataError, Order, pack, perform, promises_gpu
 from autograder.course import Limits
 from autograder.sealed.session import Conditions
+from tests.kernel.test_gpus import LongClass
 from tests.kernel.test_grade_command import KERNEL, RIGHT, Class, code, outcomes, submission
 
 distributed = pytest.importorskip("distributed")
@@ -37,13 +39,18 @@ def senders(tmp_path):
     return folder
 
 
-@pytest.fixture
-def cluster(tmp_path, senders):
-    """A scheduler and two workers of one core, each a process of its own; its address, and the workers' processes."""
+@contextlib.contextmanager
+def running_cluster(tmp_path, *workers, hidden=None):
+    """
+    Start a scheduler and a worker of one core for each tuple of options, each a process of its own; give the
+    scheduler's address, and the workers' processes.
+    """
     # As on another machine: no part of the course is in their folder, and none of our variables but these.
     place = tmp_path / "elsewhere"
     place.mkdir()
-    environment = {"PATH": os.environ["PATH"], "HOME": str(place)}
+    (place / "nvidia-smi").write_text("#!/bin/sh\necho '0, GPU-aaaa, 16000'\necho '1, GPU-bbbb, 16000'\n")
+    (place / "nvidia-smi").chmod(0o755)
+    environment = {"PATH": f"{place}:{os.environ['PATH']}", "HOME": str(place), "CUDA_VISIBLE_DEVICES": "1"}
     running = []
 
     def start(module, *arguments, around=()):
@@ -55,16 +62,26 @@ def cluster(tmp_path, senders):
 
     file = place / "scheduler.json"
     start("dask_scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", str(file))
-    options = ["--scheduler-file", str(file), "--nthreads", "1", "--no-nanny", "--no-dashboard"]
-    workers = [start("dask_worker", *options, around=(*HIDDEN, str(senders))) for _ in range(2)]
-    with distributed.Client(scheduler_file=str(file), timeout=60, set_as_default=False) as client:
-        client.wait_for_workers(2, timeout=60)
-        yield client.scheduler.address, workers
-    # Workers first: without a scheduler they would look for it before they end.
-    for process in reversed(running):
-        if process.poll() is None:
-            process.send_signal(signal.SIGTERM)
-        process.wait(timeout=60)
+    plain = ("--scheduler-file", str(file), "--nthreads", "1", "--no-nanny", "--no-dashboard")
+    around = () if hidden is None else (*HIDDEN, str(hidden))
+    processes = [start("dask_worker", *plain, *options, around=around) for options in workers]
+    try:
+        with distributed.Client(scheduler_file=str(file), timeout=60, set_as_default=False) as client:
+            client.wait_for_workers(len(workers), timeout=60)
+            yield client.scheduler.address, processes
+    finally:
+        # Workers first: without a scheduler they would look for it before they end.
+        for process in reversed(running):
+            if process.poll() is None:
+                process.send_signal(signal.SIGTERM)
+            process.wait(timeout=60)
+
+
+@pytest.fixture
+def cluster(tmp_path, senders):
+    """A scheduler and two workers that do not see the sender's folder."""
+    with running_cluster(tmp_path, (), (), hidden=senders) as started:
+        yield started
 
 
 @pytest.fixture
@@ -101,6 +118,58 @@ def test_a_cluster_gives_the_scores_that_this_machine_gives_though_a_worker_is_k
     there = {each["student"]: each for each in json.loads((class_.root / "there.json").read_text())}
     assert scores(there) == scores(here)
     assert scores(here)["wrong"][0] == 2
+
+
+# GPUs: made up, as what each worker's nvidia-smi says; its CUDA_VISIBLE_DEVICES allows the second one.
+
+HAS_GPU = "import os\nassert os.environ['CUDA_VISIBLE_DEVICES'] == {!r}"
+
+
+@pytest.mark.slow
+def test_papers_that_need_a_gpu_are_for_workers_that_have_one_and_get_that_workers_own(tmp_path):
+    class_ = LongClass(tmp_path / "course")
+    for number in range(3):
+        class_.hand_in_long(f"long-{number}", HAS_GPU.format("GPU-bbbb"))
+        class_.hand_in(f"short-{number}", submission(**RIGHT))
+    with running_cluster(tmp_path, (), ("--name", "with-gpu", "--resources", "GPU=1")) as (address, _):
+        scores, printed = class_.scores("--profile", "gpu", "--scheduler", address)
+
+    assert scores == {
+        **{(f"long-{number}", "02_long"): 4 for number in range(3)},
+        **{(f"short-{number}", "01_twice"): 5 for number in range(3)},
+    }, printed
+
+
+@pytest.mark.slow
+def test_where_no_worker_has_a_gpu_it_is_told_and_not_waited_for(tmp_path):
+    class_ = LongClass(tmp_path / "course")
+    class_.hand_in_long("ada", HAS_GPU.format("-1"))
+    with running_cluster(tmp_path, ()) as (address, _):
+        scores, printed = class_.scores("--profile", "gpu", "--scheduler", address)
+
+    assert scores == {("ada", "02_long"): 4}, printed
+    assert f"No worker has a GPU. Start those that do with: dask worker {address} --resources GPU=1" in printed
+
+
+def test_a_worker_that_is_said_to_have_a_gpu_and_has_none_says_so(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    parcel = pack(Conditions(gpu_users=("candidate",)), ("autograder.sealed.candidate",), gpu_memory=4096)
+    with pytest.raises(ClusterError, match=r"is to have a GPU \(GPU=1\)\. No GPU was found"):
+        perform(lambda *_: None, None, Limits(), parcel)
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("python -m distributed.cli.dask_worker tcp://10.0.0.7:1 --nthreads 1 --resources GPU=1 --name x", True),
+        ("python -m distributed.cli.dask_worker tcp://10.0.0.7:1 --resources 'FAST=1 GPU=2'", True),
+        ("python -m distributed.cli.dask_worker tcp://10.0.0.7:1 --resources=GPU=1", True),
+        ("python -m distributed.cli.dask_worker tcp://10.0.0.7:1 --resources FAST=1", False),
+        ("#SBATCH --gres=gpu:1\npython -m distributed.cli.dask_worker tcp://10.0.0.7:1", False),
+    ],
+)
+def test_whether_workers_of_a_batch_system_will_have_a_gpu_is_read_from_how_they_are_started(line, expected):
+    assert promises_gpu(line) is expected
 
 
 def test_what_lies_beside_a_notebook_travels_as_a_value_and_no_path_does(tmp_path):

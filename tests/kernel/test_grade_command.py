@@ -294,22 +294,6 @@ def test_what_models_had_to_reach_is_kept_for_the_report(class_, monkeypatch):
     assert facts["Targets"] == ", ".join(f"{name} {target:g}" for name, target in targets.items())
 
 
-@pytest.mark.parametrize(
-    ("options", "seen"),
-    [
-        (["--profile", "gpu", "--sandbox", "off"], "0"),
-        (["--profile", "gpu"], "-1"),
-        (["--sandbox", "off"], "-1"),
-    ],
-)
-def test_a_gpu_is_for_full_size_without_the_sandbox(class_, monkeypatch, options, seen):
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
-    look = f"import os\nassert os.environ['CUDA_VISIBLE_DEVICES'] == '{seen}'"
-    class_.hand_in("ada", submission(half=f"{look}\n{RIGHT['half']}"))
-
-    assert class_.grade(*options)[1]["ada"]["score"] == 5
-
-
 def test_where_there_is_no_sandbox_nothing_is_graded_and_the_refusal_says_what_to_do(class_):
     class_.hand_in("ada", submission(**RIGHT))
     forbidden = """
