@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from autograder.kernels.gpus import Gpu, Slot, find_gpus, numbered_devices, parse, share, visible
+from autograder.kernels.server import let_jax_read_again
 
 LISTING = """\
 0, GPU-aaaa1111-0000-0000-0000-000000000000, 24564
@@ -123,3 +124,19 @@ def test_without_a_tool_that_works_there_is_no_gpu(tmp_path, monkeypatch, script
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin" if script else str(tmp_path))
 
     assert find_gpus() == ()
+
+
+@pytest.mark.parametrize(("given", "read"), [("cuda,cpu", "cuda,cpu"), ("cpu", "cpu"), ("", None), (None, None)])
+def test_a_forked_kernel_has_jax_go_by_its_own_variable_and_not_by_the_servers(monkeypatch, given, read):
+    jax = pytest.importorskip("jax")
+    before = jax.config.jax_platforms
+    jax.config.update("jax_platforms", "cpu")  # as the server has imported it
+    if given is None:
+        monkeypatch.delenv("JAX_PLATFORMS", raising=False)
+    else:
+        monkeypatch.setenv("JAX_PLATFORMS", given)
+
+    let_jax_read_again()
+
+    assert jax.config.jax_platforms == read
+    jax.config.update("jax_platforms", before)
