@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich import box
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -33,6 +34,8 @@ from benchmarks import comparison, crowd, ratios, starting
 from benchmarks.measuring import Cell, Options, Part, Tell, combined
 
 _WIDTH = 120
+# No cell of a Markdown table goes over two lines.
+_ENOUGH = 400
 
 
 class Name(StrEnum):
@@ -73,16 +76,17 @@ def main(
         Path | None, typer.Option("--json", metavar="FILE", help="Write what was found there, for a program.")
     ] = None,
 ) -> None:
-    """Measure, and print tables of it."""
+    """Measure, and print tables of it: for people on a terminal, elsewhere as Markdown."""
     course = load_course(Path(__file__).parents[1])
     options = Options(course, course.select(names or ()), students, submissions, jobs)
-    console = Console(highlight=False, width=_WIDTH)
+    console = Console(highlight=False)
+    console.width = _WIDTH if console.is_terminal else _ENOUGH
     found = []
     for name in PARTS:
         if name in (part or PARTS):
             found.append(_measured(PARTS[name], options, times, console))
             # At once: what comes later can take an hour.
-            console.print(table_of(found[-1]))
+            console.print(table_of(found[-1], box.HEAVY_HEAD if console.is_terminal else box.MARKDOWN))
     if json_file is not None:
         record = {"machine": _machine(), "parts": [asdict(each) for each in found]}
         json_file.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
@@ -108,9 +112,9 @@ def _measured(measure: Callable[[Options, Tell], Part], options: Options, times:
     return combined(parts)
 
 
-def table_of(part: Part) -> Table:
+def table_of(part: Part, frame: box.Box) -> Table:
     """Show a part: what is above its aim is red. A single row is shown downwards."""
-    table = Table(title=escape(part.title), title_justify="left")
+    table = Table(title=escape(part.title), title_justify="left", box=frame)
     if len(part.rows) == 1:
         for heading in ("", "measured", "aim"):
             table.add_column(heading, justify="right" if heading else "left")

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from rich import box
 from rich.console import Console
 
 from autograder.build import build
@@ -167,9 +168,11 @@ def test_a_command_that_fails_is_told_with_its_last_words(tmp_path: Path) -> Non
 # --- what is shown ------------------------------------------------------------------------------------------------
 
 
-def shown(part: Part) -> str:
-    console = Console(width=120, file=io.StringIO(), force_terminal=True, color_system="standard", highlight=False)
-    console.print(table_of(part))
+def shown(part: Part, frame: box.Box = box.HEAVY_HEAD) -> str:
+    is_terminal = frame is box.HEAVY_HEAD
+    colours = "standard" if is_terminal else None
+    console = Console(width=120, file=io.StringIO(), force_terminal=is_terminal, color_system=colours)
+    console.print(table_of(part, frame))
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
 
@@ -186,6 +189,18 @@ def test_a_single_row_is_shown_downwards_with_its_aims() -> None:
     text = shown(Part("Memory", ({"pair's own MiB": 151.0, "server's MiB": 500.0},), {"pair's own MiB": 150.0}))
     assert "pair's own MiB │" in text
     assert "\x1b[31m" in text
+
+
+def test_what_is_not_shown_on_a_terminal_can_be_put_into_a_page() -> None:
+    rows = ({"grader": "ours", "s": 0.25}, {"grader": "theirs", "s": 0.75})
+    lines = shown(Part("Beside nbgrader", rows), box.MARKDOWN).splitlines()
+    assert [line.strip() for line in lines if line.strip()] == [
+        "Beside nbgrader",
+        "| grader |    s |",
+        "|--------|------|",
+        "| ours   | 0.25 |",
+        "| theirs | 0.75 |",
+    ]
 
 
 def test_every_part_can_be_asked_for_by_name() -> None:
