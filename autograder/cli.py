@@ -373,21 +373,12 @@ def grade(
         errors.print(f"{error}\n{_GOES_ON}", style="red")
         sys.stdout.flush()
         os._exit(_WRONG_USAGE)
-    from autograder.build import write_file
-    from autograder.verdict import Status
-
-    console.print(_summary(verdicts))
-    there = f"on the cluster of {scheduler}" if scheduler else f"on {workers} workers of {cluster}"
-    lent = f", {len(slots)} of them on {len({slot.gpu for slot in slots})} GPU(s)" if slots else ""
-    ran = f"{workers} at a time, {settings.threads} thread(s) each{lent}" if is_here else there
-    write_file(course.reports / _RUN_FILE, json.dumps(_run_facts(settings, ran), indent=1).encode())
-    if json_file is not None:
-        _write_json(json_file, [_record(verdict) for verdict in verdicts])
-    failed = [verdict for verdict in verdicts if verdict.status is Status.FAILED]
-    for verdict in failed:
-        errors.print("not graded", style="red", end=" ")
-        errors.print(f"{verdict.student} {verdict.assignment}: {verdict.message}")
-    raise typer.Exit(1 if failed else 0)
+    if is_here:
+        lent = f", {len(slots)} of them on {len({slot.gpu for slot in slots})} GPU(s)" if slots else ""
+        ran = f"{workers} at a time, {settings.threads} thread(s) each{lent}"
+    else:
+        ran = f"on the cluster of {scheduler}" if scheduler else f"on {workers} workers of {cluster}"
+    _close_run(course, settings, ran, verdicts, json_file)
 
 
 @app.command(
@@ -876,6 +867,22 @@ def _write_json(file: Path, content: Any) -> None:
         write_file(file.resolve(), text.encode())
 
 
+def _close_run(course: Course, settings: Any, ran: str, verdicts: list[Any], json_file: Path | None) -> None:
+    """Tell what came of a run, write what is kept of it, and end with its exit code."""
+    from autograder.build import write_file
+    from autograder.verdict import Status
+
+    console.print(_summary(verdicts))
+    write_file(course.reports / _RUN_FILE, json.dumps(_run_facts(settings, ran), indent=1).encode())
+    if json_file is not None:
+        _write_json(json_file, [_record(verdict) for verdict in verdicts])
+    failed = [verdict for verdict in verdicts if verdict.status is Status.FAILED]
+    for verdict in failed:
+        errors.print("not graded", style="red", end=" ")
+        errors.print(f"{verdict.student} {verdict.assignment}: {verdict.message}")
+    raise typer.Exit(1 if failed else 0)
+
+
 def _slots(course: Course, most: int, settings: Any) -> tuple[Any, ...]:
     """Give the shares of GPUs that are lent to papers here; what speaks against a GPU is told in a line."""
     from autograder.crew import lend
@@ -895,7 +902,7 @@ def _cluster(
     from autograder.cluster import Order, on_scheduler, on_system
 
     order = Order(modules, gpu_memory, errors.print)
-    with on_scheduler(scheduler, order) if scheduler else on_system(system.value, workers, order) as there:
+    with on_system(system.value, workers, order) if system else on_scheduler(scheduler or "", order) as there:
         yield there
 
 

@@ -34,7 +34,7 @@ from nbgrader.api import (
 )
 from nbgrader.nbgraderformat import MetadataValidator, SchemaTooNewError, SchemaTooOldError, ValidationError
 from nbgrader.preprocessors import ClearSolutions, ComputeChecksums
-from sqlalchemy import func, select
+from sqlalchemy import func, select, union
 
 from autograder.database import GradebookError, in_row_order, insert
 from autograder.notebook import NotebookError, nbgrader_metadata, read_notebook
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from nbformat import NotebookNode
-    from sqlalchemy import Connection
+    from sqlalchemy import CompoundSelect, Connection
 
     from autograder.nbgrader_settings import Penalty
 
@@ -147,9 +147,7 @@ def sync_assignment(connection: Connection, name: str, masters: Mapping[str, Mas
         _update(connection, Notebook, notebook_id, kernelspec=rows.kernelspec)
         _sync_cells(connection, f"{name}/{notebook}", notebook_id, rows.cells)
         _sync_sources(connection, notebook_id, rows.sources)
-        for submission_id in connection.scalars(
-            select(SubmittedAssignment.id).where(SubmittedAssignment.assignment_id == assignment_id)
-        ).all():
+        for submission_id in connection.scalars(_incomplete(assignment_id, notebook_id)).all():
             _ensure_submitted_notebook(connection, notebook_id, submission_id)
 
 
@@ -247,7 +245,7 @@ def write_verdict(connection: Connection, verdict: Verdict, timestamp: datetime 
     submitted_id = _ensure_submitted_notebook(connection, notebook_id, submission_id)
     _write_grades(connection, verdict, submitted_id, cells)
     _write_comments(connection, verdict, notebook_id, submitted_id)
-    _write_penalty(connection, verdict.student, submission_id, submitted_id, penalty)
+    _write_penalty(connection, verdict.student, submission_id, submitted_id, cells, penalty)
     return submitted_id
 
 
@@ -317,6 +315,30 @@ def _ensure_submission(connection: Connection, assignment: str, student: str) ->
     return submission_id
 
 
+# What can be given to which cells.
+_GIVEN = ((Grade, ("GradeCell", "TaskCell")), (Comment, ("SolutionCell", "TaskCell")))
+
+
+def _incomplete(assignment_id: str, notebook_id: str) -> CompoundSelect[str]:
+    """
+    Select the submissions of an assignment in which something of a notebook is not mirrored yet.
+
+    The database finds them, since in a class of thousands nearly all are complete.
+    """
+    every, mirrored, cell = SubmittedAssignment.__table__, SubmittedNotebook.__table__, BaseCell.__table__.c
+    notebooks = every.outerjoin(
+        mirrored, (mirrored.c.assignment_id == every.c.id) & (mirrored.c.notebook_id == notebook_id)
+    )
+    selected = [select(every.c.id).select_from(notebooks).where(mirrored.c.id.is_(None))]
+    for model, kinds in _GIVEN:
+        given = model.__table__
+        cells = notebooks.join(cell.id.table, (cell.notebook_id == notebook_id) & cell.type.in_(kinds)).outerjoin(
+            given, (given.c.cell_id == cell.id) & (given.c.notebook_id == mirrored.c.id)
+        )
+        selected.append(select(every.c.id).select_from(cells).where(given.c.id.is_(None)))
+    return union(*(each.where(every.c.assignment_id == assignment_id) for each in selected))
+
+
 def _ensure_submitted_notebook(connection: Connection, notebook_id: str, submission_id: str) -> str:
     """Mirror a master in a submission as nbgrader does: an empty grade and an empty comment where one can be given."""
     submitted = SubmittedNotebook.__table__
@@ -325,7 +347,7 @@ def _ensure_submitted_notebook(connection: Connection, notebook_id: str, submiss
     ).scalar()
     if submitted_id is None:
         submitted_id = _insert(connection, SubmittedNotebook, notebook_id=notebook_id, assignment_id=submission_id)
-    for model, kinds in ((Grade, ("GradeCell", "TaskCell")), (Comment, ("SolutionCell", "TaskCell"))):
+    for model, kinds in _GIVEN:
         cells = connection.scalars(
             select(BaseCell.id).where(BaseCell.notebook_id == notebook_id, BaseCell.type.in_(kinds))
         ).all()
@@ -391,7 +413,12 @@ def _literal(told: str) -> str:
 
 
 def _write_penalty(
-    connection: Connection, student: str, submission_id: str, submitted_id: str, penalty: Penalty
+    connection: Connection,
+    student: str,
+    submission_id: str,
+    submitted_id: str,
+    cells: Mapping[str, _GradedCell],
+    penalty: Penalty,
 ) -> None:
     timestamp, duedate, extension = connection.execute(
         select(SubmittedAssignment.timestamp, Assignment.duedate, SubmittedAssignment.extension)
@@ -400,8 +427,10 @@ def _write_penalty(
     ).one()
     points = None
     if (late := seconds_late(timestamp, duedate, extension)) > 0:
+        # With the cells, with which the index begins: without them the grades of the whole class are looked through.
+        of_cells = Grade.cell_id.in_([cell.id for cell in cells.values()])
         score = connection.execute(
-            select(func.coalesce(func.sum(Grade.score), 0.0)).where(Grade.notebook_id == submitted_id)
+            select(func.coalesce(func.sum(Grade.score), 0.0)).where(of_cells, Grade.notebook_id == submitted_id)
         ).scalar_one()
         points = penalty(student, score, late)
     if points is not None:

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from nbformat.v4 import new_notebook
 
-from autograder.cluster import ClusterError, ClusterExecutor, NoDataError, Order, pack, perform, promises_gpu
+from autograder.cluster import ClusterError, ClusterExecutor, NoDataError, pack, perform, promises_gpu
 from autograder.course import Limits
 from autograder.sealed.session import Conditions
 from tests.kernel.test_gpus import LongClass

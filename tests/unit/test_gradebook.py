@@ -26,7 +26,7 @@ from nbgrader.apps import NbGraderAPI
 from nbgrader.converters import GenerateAssignment
 from nbgrader.coursedir import CourseDirectory
 from nbgrader.preprocessors import AssignLatePenalties, SaveAutoGrades, SaveCells
-from sqlalchemy import create_engine, inspect, text
+from sqlalchemy import create_engine, event, inspect, text
 
 from autograder.build import write_file
 from autograder.course import Course, load_course
@@ -591,6 +591,57 @@ def test_a_verdict_that_does_not_fit_is_refused_and_leaves_no_trace(
         gradebook.record(verdict, "f1")
     for name in ("student", "submitted_assignment", "grade", "autograder_verdicts"):
         assert table(course, f"SELECT * FROM {name}") == []
+
+
+# --- large classes ------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def steps(gradebook: Gradebook) -> Iterator[list[int]]:
+    """Count the steps of the database's own machine, in tens: what a clock measures, without the noise."""
+    counted = [0]
+
+    def count() -> None:
+        counted[0] += 1
+
+    def watch(connection: sqlite3.Connection, *_: Any) -> None:
+        connection.set_progress_handler(count, 10)
+
+    event.listen(gradebook._engine, "checkout", watch)
+    yield counted
+    event.remove(gradebook._engine, "checkout", watch)
+
+
+def test_recording_a_late_submission_takes_as_long_in_a_large_class_as_in_a_small_one(course: Course) -> None:
+    (course.root / "nbgrader_config.py").write_text(A_POINT_AN_HOUR)
+    taken = []
+    with synced(course) as gradebook:
+        penalty_at(gradebook, course, DUE)
+        for size in (10, 100):
+            for number in range(size):
+                gradebook.record(verdict_for(f"s{number}"), "f1", timestamp=DUE)
+            with steps(gradebook) as counted:
+                gradebook.record(verdict_for(f"late-{size}"), "f1", timestamp=DUE + timedelta(hours=1))
+            taken.append(counted[0])
+    assert taken[1] < 1.2 * taken[0]
+
+
+def test_a_class_that_is_complete_is_brought_up_to_date_with_as_many_statements_as_a_small_one(course: Course) -> None:
+    taken = []
+    with synced(course) as gradebook:
+        for size in (2, 20):
+            for number in range(size):
+                gradebook.record(verdict_for(f"s{number}"), "f1")
+            statements: list[str] = []
+
+            def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+                statements.append(statement)  # noqa: B023 - it listens within this round alone
+
+            event.listen(gradebook._engine, "before_cursor_execute", note)
+            gradebook.sync(course.assignments)
+            event.remove(gradebook._engine, "before_cursor_execute", note)
+            taken.append(len(statements))
+    assert taken[0] == taken[1] > 0
 
 
 # --- late submissions ---------------------------------------------------------------------------------------------
