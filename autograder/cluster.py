@@ -399,8 +399,13 @@ def on_system(system: str, jobs: int, order: Order) -> Iterator[ClusterExecutor]
         raise ClusterError(f"{system} is not here: there is no {command}. Type this where jobs are submitted.")
     with kept_jobs(kind.job_cls) as job:
         try:
+            # Dask's pages are for nobody else, and at no port that another run may have.
+            options = {
+                "dashboard_address": "127.0.0.1:0",
+                **dask.config.get(f"jobqueue.{system}.scheduler-options", {}),
+            }
             with dask.config.set({"distributed.scheduler.allowed-failures": _FORGIVEN_DEATHS}):
-                cluster = kind(job_cls=job)
+                cluster = kind(job_cls=job, scheduler_options=options)
         except (OSError, RuntimeError, TypeError, ValueError) as error:
             remedy = (
                 f"Describe a worker in ~/.config/dask/jobqueue.yaml, below jobqueue.{system}: cores, memory, queue."
