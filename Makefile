@@ -24,10 +24,10 @@ export TF_CPP_MIN_LOG_LEVEL := 3
 export TF_ENABLE_ONEDNN_OPTS := 0
 
 .DEFAULT_GOAL := help
-.PHONY: help grade test audit lint bench fuzz release solve lock environment
+.PHONY: help grade test audit lint bench bench-check fuzz release solve lock environment
 
 help:  ## List what there is to make
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 grade: environment  ## Mark a sample class from scratch and write its report
 	rm -rf $(SAMPLE)
@@ -45,8 +45,11 @@ lint: environment  ## Style, format and types alone
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 
-bench: environment  ## Compare the time that grading takes with nbgrader's
-	$(BIN)/python -m benchmarks
+bench: environment  ## Measure time and memory, beside nbgrader and with a large class; more: OPTIONS="--submissions 5000"
+	$(BIN)/python -m benchmarks $(OPTIONS)
+
+bench-check: environment  ## End with an error if what is measured is worse than benchmarks/ratios.toml, beyond noise
+	$(BIN)/python -m benchmarks $(ASSIGNMENTS) --check $(OPTIONS)
 
 audit: environment  ## The long tests; then the judges are judged: answers, mutants, steadiness
 	@# First the tests that `make test` leaves out: the audit ends with 1 for whatever is to be mended.

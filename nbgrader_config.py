@@ -16,6 +16,7 @@ c.CourseDirectory.release_directory = course.release.name
 c.CourseDirectory.submitted_directory = course.submitted.name
 c.CourseDirectory.autograded_directory = course.autograded.name
 c.CourseDirectory.feedback_directory = course.feedback.name
+# autograder keeps its verdicts where this says. A PostgreSQL server: "postgresql://db.example.org/course".
 c.CourseDirectory.db_url = f"sqlite:///{course.gradebook}"
 
 # One number serves all assignments here; each assignment's own holds where this course's grader runs it.

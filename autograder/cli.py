@@ -10,7 +10,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Iterator, Mapping
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import Executor
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -22,6 +22,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from autograder import quick  # noqa: F401 - before what it makes quicker
 from autograder.course import Course, find_course, load_course
 from autograder.errors import AutograderError
 
@@ -341,47 +342,43 @@ def grade(
         shared_server(modules)
         if sandbox is Sandbox.STRICT:
             _require_sandbox()
-    from autograder.build import write_file
-    from autograder.grading import Settings
-    from autograder.grading import grade as grade_submissions
-    from autograder.verdict import Status
-
     environment = _environment(profile, data)
-    if sandbox is Sandbox.OFF:  # in it a GPU is not to be had
-        environment += _accelerator(profile)
-    settings = Settings(
-        environment=environment,
-        examiner_environment=(("COURSE_HOLDOUT_SEED", str(course.holdout_seed)),),
-        threads=max(1, (os.cpu_count() or 1) // workers) if is_here else 1,
-        limits=tuple((name, value) for name, value in limits.items() if value is not None),
-        sandbox=sandbox is Sandbox.STRICT,
-        pictures=pictures,
-    )
+    train_long = [each for each in submissions if each.assignment.gpu] if profile is Profile.GPU else []
     try:
-        with (
-            _executor(workers, modules, scheduler, cluster and cluster.value) as executor,
-            _progress(len(submissions)) as tell,
-        ):
-            verdicts = grade_submissions(
-                course, submissions, settings, executor, force=force, tell=tell, warn=errors.print
+        # First, since a cluster's workers, too, take their time to start.
+        with _cluster(workers, course.gpu_memory if train_long else 0, modules, scheduler, cluster) as there:
+            from autograder.crew import Crew
+            from autograder.grading import Settings
+            from autograder.grading import grade as grade_submissions
+
+            settings = Settings(
+                environment=environment,
+                examiner_environment=(("COURSE_HOLDOUT_SEED", str(course.holdout_seed)),),
+                threads=max(1, (os.cpu_count() or 1) // workers) if is_here else 1,
+                limits=tuple((name, value) for name, value in limits.items() if value is not None),
+                sandbox=sandbox is Sandbox.STRICT,
+                pictures=pictures,
+                gpu_users=course.gpu_users if train_long else (),
             )
+            slots = _slots(course, min(workers, len(train_long)), settings) if is_here and train_long else ()
+            executor = there or Crew(workers, slots)
+            with _progress(len(submissions)) as tell:
+                verdicts = grade_submissions(
+                    course, submissions, settings, executor, force=force, tell=tell, warn=errors.print
+                )
+            executor.shutdown()
     except AutograderError as error:
         # At once: the papers that are being run would be run to their end for nothing.
         _show_traceback()
         errors.print(f"{error}\n{_GOES_ON}", style="red")
         sys.stdout.flush()
         os._exit(_WRONG_USAGE)
-    console.print(_summary(verdicts))
-    there = f"on the cluster of {scheduler}" if scheduler else f"on {workers} workers of {cluster}"
-    ran = f"{workers} at a time, {settings.threads} thread(s) each" if is_here else there
-    write_file(course.reports / _RUN_FILE, json.dumps(_run_facts(settings, ran), indent=1).encode())
-    if json_file is not None:
-        _write_json(json_file, [_record(verdict) for verdict in verdicts])
-    failed = [verdict for verdict in verdicts if verdict.status is Status.FAILED]
-    for verdict in failed:
-        errors.print("not graded", style="red", end=" ")
-        errors.print(f"{verdict.student} {verdict.assignment}: {verdict.message}")
-    raise typer.Exit(1 if failed else 0)
+    if is_here:
+        lent = f", {len(slots)} of them on {len({slot.gpu for slot in slots})} GPU(s)" if slots else ""
+        ran = f"{workers} at a time, {settings.threads} thread(s) each{lent}"
+    else:
+        ran = f"on the cluster of {scheduler}" if scheduler else f"on {workers} workers of {cluster}"
+    _close_run(course, settings, ran, verdicts, json_file)
 
 
 @app.command(
@@ -490,21 +487,47 @@ def publish(
     console.print(f"{count} notebooks in {folder}; no line of a solution or hidden test is in it.", soft_wrap=True)
 
 
-@app.command(epilog="Example: `autograder doctor`. Exit code 0: every layer works; 1: one does not.")
+@app.command(
+    epilog="Example: `autograder doctor`. Exit code 0: every layer of the sandbox works; 1: one does not. GPUs are for "
+    "`autograder grade --profile gpu` alone."
+)
 def doctor(json_file: JsonFile = None) -> None:
-    """Try every layer of the sandbox for real, and say what works on this machine."""
+    """Try every layer of the sandbox for real, and every GPU, and say what works on this machine."""
     from autograder.sandbox import probe
 
     reports = probe()
+    works = all(report.works for report in reports)
+    reports += _gpus_tried(is_confined=works)
     table = Table("layer", "works", "what was tried, and what came of it")
     for report in reports:
-        works = Text("yes", style="green") if report.works else Text("no", style="red")
+        answer = Text("yes", style="green") if report.works else Text("no", style="red")
         told = ". ".join(filter(None, [report.tried, report.reason]))
-        table.add_row(report.name, works, " ".join(filter(None, [told, report.remedy])))
+        table.add_row(report.name, answer, " ".join(filter(None, [told, report.remedy])))
     console.print(table)
     if json_file is not None:
         _write_json(json_file, [dataclasses.asdict(report) for report in reports])
-    raise typer.Exit(0 if all(report.works for report in reports) else 1)
+    raise typer.Exit(0 if works else 1)
+
+
+def _gpus_tried(*, is_confined: bool) -> list[Any]:
+    """Tell of each GPU whether papers could have it; of none where there is none."""
+    from autograder.kernels.gpus import find_gpus
+
+    gpus = find_gpus()
+    if not gpus:
+        return []
+    from autograder.crew import tried
+    from autograder.kernels.process import shared_server
+    from autograder.sandbox import LayerReport, default_readable
+    from autograder.sealed.session import Conditions
+
+    shared_server()
+    under = Conditions(readable=default_readable() if is_confined else None)
+    what = f"compute on it, {'in' if is_confined else 'without'} the sandbox"
+    return [
+        LayerReport(f"GPU {gpu.index}", not reason, f"{what} ({gpu.memory:,} MiB)", reason)
+        for gpu, reason in tried(gpus, under, Course.gpu_memory)
+    ]
 
 
 Jobs = Annotated[int | None, typer.Option(min=1, help="Papers at the same time; else one for each core.")]
@@ -768,7 +791,11 @@ def _accelerator(profile: Profile) -> tuple[tuple[str, str], ...]:
     """Give what lets kernels have the GPUs that this process may use: several share each, none takes it all."""
     if profile is not Profile.GPU or "CUDA_VISIBLE_DEVICES" not in os.environ:
         return ()
-    shared = {"TF_FORCE_GPU_ALLOW_GROWTH": "true", "XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
+    shared = {
+        "TF_FORCE_GPU_ALLOW_GROWTH": "true",
+        "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
+        "JAX_PLATFORMS": "",  # what there is
+    }
     return (("CUDA_VISIBLE_DEVICES", os.environ["CUDA_VISIBLE_DEVICES"]), *shared.items())
 
 
@@ -840,18 +867,43 @@ def _write_json(file: Path, content: Any) -> None:
         write_file(file.resolve(), text.encode())
 
 
-@contextlib.contextmanager
-def _executor(workers: int, modules: tuple[str, ...], scheduler: str | None, system: str | None) -> Iterator[Executor]:
-    """Give what runs papers: threads here, or a cluster."""
-    if scheduler or system:
-        from autograder.cluster import on_scheduler, on_system
+def _close_run(course: Course, settings: Any, ran: str, verdicts: list[Any], json_file: Path | None) -> None:
+    """Tell what came of a run, write what is kept of it, and end with its exit code."""
+    from autograder.build import write_file
+    from autograder.verdict import Status
 
-        with on_scheduler(scheduler, modules) if scheduler else on_system(system or "", workers, modules) as there:
-            yield there
+    console.print(_summary(verdicts))
+    write_file(course.reports / _RUN_FILE, json.dumps(_run_facts(settings, ran), indent=1).encode())
+    if json_file is not None:
+        _write_json(json_file, [_record(verdict) for verdict in verdicts])
+    failed = [verdict for verdict in verdicts if verdict.status is Status.FAILED]
+    for verdict in failed:
+        errors.print("not graded", style="red", end=" ")
+        errors.print(f"{verdict.student} {verdict.assignment}: {verdict.message}")
+    raise typer.Exit(1 if failed else 0)
+
+
+def _slots(course: Course, most: int, settings: Any) -> tuple[Any, ...]:
+    """Give the shares of GPUs that are lent to papers here; what speaks against a GPU is told in a line."""
+    from autograder.crew import lend
+    from autograder.grading import kernel_conditions
+
+    return lend(course.gpu_memory, most, kernel_conditions(course, settings), errors.print)
+
+
+@contextlib.contextmanager
+def _cluster(
+    workers: int, gpu_memory: int, modules: tuple[str, ...], scheduler: str | None, system: System | None
+) -> Iterator[Executor | None]:
+    """Give what runs papers on a cluster, if one is named."""
+    if not scheduler and system is None:
+        yield None
         return
-    here = ThreadPoolExecutor(workers)
-    yield here
-    here.shutdown()
+    from autograder.cluster import Order, on_scheduler, on_system
+
+    order = Order(modules, gpu_memory, errors.print)
+    with on_system(system.value, workers, order) if system else on_scheduler(scheduler or "", order) as there:
+        yield there
 
 
 @contextlib.contextmanager
@@ -936,9 +988,6 @@ def _summary(verdicts: list[Any]) -> Table:
 
 def main() -> None:
     """Run the command line."""
-    # jsonschema, where it finds this module, builds the grammar of a kind of address that no notebook holds: a second
-    # of every command.
-    sys.modules["rfc3987_syntax"] = None  # type: ignore[assignment]
     try:
         app()
     except AutograderError as error:

@@ -2,43 +2,71 @@
 Papers run by a Dask cluster: the same loop grades, its executor is a cluster's.
 
 What a paper needs travels with it as values: its cells, limits, settings, and the files that lie beside the notebook.
-A worker has a warm server, a sandbox and a copy of the data folder of its own, each made once. Dask pickles what
-travels: a cluster is to be one that only those can reach who may grade.
+The data folder follows where a worker has none, once. A worker has a warm server, a sandbox and a candidates' copy of
+the data folder of its own, each made once. Dask pickles what travels: a cluster is to be one that only those can reach
+who may grade.
 """
 
 from __future__ import annotations
 
 import atexit
 import os
+import re
 import shutil
+import signal
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
+from queue import Queue
 from typing import Any
+from uuid import uuid4
 
+from autograder import quick  # noqa: F401 - before what it makes quicker
+from autograder.batch import kept_jobs
 from autograder.course import Limits
+from autograder.crew import lend
 from autograder.datafolder import DataFolder, without_holdout
 from autograder.errors import AutograderError
+from autograder.kernels.gpus import RESOURCE, Slot
 from autograder.kernels.process import shared_server
 from autograder.paper import Paper
 from autograder.sandbox import default_readable
 from autograder.sealed.session import Conditions
 from autograder.temporary import HeldFolder
+from autograder.travelling import LARGEST, lay_out, pieces, state
 from autograder.verdict import Verdict
 from autograder.versions import versions
 
 _INSTALL = "Install it: pip install 'deep-learning-course[cluster]'."
 _DATA = "COURSE_DATA"
+_ONE_GPU = f"{RESOURCE}=1"
+_RESOURCES = re.compile(r"--resources[\s=]+(\"[^\"]*\"|'[^']*'|\S+)")
+_FIRST_WORKER_SECONDS = 10
+_MOST_DEATHS = 3
+# Dask counts those that it forgives.
+_FORGIVEN_DEATHS = _MOST_DEATHS - 1
+# A topic of Dask's events: a worker tells that it begins with a paper.
+_BEGUN = "autograder-begun"
+# So often it is seen to it that lost jobs are asked for anew.
+_SECONDS_BETWEEN_LOOKS = 5.0
 _in_this_process = threading.Lock()
+# Data folders that were sent to this process, by the state of the sender's.
+_received: dict[str, str] = {}
+_lent_here: dict[int, Queue[Slot]] = {}
 
 
 class ClusterError(AutograderError):
     """The cluster cannot be used, or has lost a paper for good; the message says why and what to do."""
+
+
+class NoDataError(ClusterError):
+    """A worker has no data folder, and has not been sent one."""
 
 
 @dataclass(frozen=True)
@@ -56,10 +84,12 @@ class Parcel:
         Modules that warm kernels have imported.
     is_confined : bool
         Whether submissions run in the sandbox.
-    data : str
-        The data folder as the sender knows it; empty for none.
+    data, data_state : str
+        The data folder as the sender knows it, and what identifies what it holds; empty for none.
     versions : tuple of (str, str)
         Libraries on which an outcome depends.
+    gpu_memory : int
+        MiB of a GPU of the worker's that the paper is to have; 0: it is to run without one.
     """
 
     conditions: Conditions
@@ -67,21 +97,27 @@ class Parcel:
     preload: tuple[str, ...]
     is_confined: bool
     data: str
+    data_state: str
     versions: tuple[tuple[str, str], ...]
+    gpu_memory: int = 0
 
 
-def pack(conditions: Conditions, preload: tuple[str, ...]) -> Parcel:
+def pack(conditions: Conditions, preload: tuple[str, ...], gpu_memory: int = 0) -> Parcel:
     """Make a parcel of conditions that hold on this machine."""
+    data = conditions.environment.get(_DATA, "")
     return Parcel(
         Conditions(
             {name: value for name, value in conditions.environment.items() if name != _DATA},
             examiner_environment=conditions.examiner_environment,
+            gpu_users=conditions.gpu_users,
         ),
         tuple(_files(Path(conditions.files))) if conditions.files else (),
         preload,
         conditions.readable is not None,
-        conditions.environment.get(_DATA, ""),
+        data,
+        state(Path(data)) if data and Path(data).is_dir() else "",
         tuple(versions().items()),
+        gpu_memory,
     )
 
 
@@ -93,7 +129,8 @@ def unpacked(parcel: Parcel) -> Iterator[Conditions]:
     Raises
     ------
     ClusterError
-        This machine has other versions of the libraries, or no data.
+        This machine has other versions of the libraries, no GPU although one is asked for, or, as a
+        :class:`NoDataError`, no data.
     """
     own = tuple(versions().items())
     if own != parcel.versions:
@@ -111,9 +148,9 @@ def unpacked(parcel: Parcel) -> Iterator[Conditions]:
         if parcel.is_confined:
             conditions = replace(conditions, readable=_readable())
         if parcel.data:
-            whole = _data_folder(parcel.data)
+            whole = _data_folder(parcel)
             with _in_this_process:
-                data = _for_candidates(whole)
+                data = _for_candidates(whole, state(Path(whole)))
             conditions = replace(
                 conditions,
                 environment={**conditions.environment, _DATA: whole},
@@ -121,7 +158,32 @@ def unpacked(parcel: Parcel) -> Iterator[Conditions]:
                 candidate_readable=data.readable,
                 examiner_readable=(whole,),
             )
+        if parcel.gpu_memory:
+            slots = _slots(parcel.gpu_memory, conditions)
+            slot = slots.get()
+            stack.callback(slots.put, slot)
+            conditions = replace(conditions, gpu=slot)
         yield conditions
+
+
+@dataclass(frozen=True)
+class Order:
+    """
+    What a run asks of a cluster.
+
+    Attributes
+    ----------
+    preload : tuple of str
+        Modules that warm kernels have imported.
+    gpu_memory : int
+        MiB of a GPU for each paper that needs one; 0: none does.
+    warn : callable
+        Called with a line for a person if no worker has a GPU: trainings will then be on processors.
+    """
+
+    preload: tuple[str, ...]
+    gpu_memory: int = 0
+    warn: Callable[[str], None] = lambda _line: None
 
 
 class ClusterExecutor(Executor):
@@ -130,64 +192,153 @@ class ClusterExecutor(Executor):
 
     Parameters
     ----------
-    executor : Executor
-        A Dask client's.
-    preload : tuple of str
-        Modules that warm kernels have imported.
+    client : Client
+        Dask's.
+    order : Order
+        What is asked of the cluster.
+    lends : bool
+        Whether some worker has a GPU. Papers that need one then run on such a worker, else on any one's processor.
     """
 
-    def __init__(self, executor: Executor, preload: tuple[str, ...]) -> None:
-        self._executor = executor
-        self._preload = preload
+    def __init__(self, client: Any, order: Order, *, lends: bool = False) -> None:
+        self._client = client
+        self._order = order
+        self._executor: Executor = client.get_executor(pure=False)
+        self._on_gpu: Executor | None = client.get_executor(pure=False, resources={RESOURCE: 1}) if lends else None
+        self._begun: Counter[str] = Counter()
+        self._sent: dict[str, tuple[Sequence[str], Sequence[Any]]] = {}
+        client.subscribe_topic(_BEGUN, lambda event: self._begun.update([event[1]]))
 
     def submit(self, function: Callable[..., Any], /, *arguments: Any, **_: Any) -> Future[Any]:
         """Run ``function(paper, limits, conditions)`` on some worker."""
         paper, limits, conditions = arguments
-        inner = self._executor.submit(perform, function, paper, limits, pack(conditions, self._preload))
-        return _Told(inner)
+        executor, gpu_memory = self._executor, 0
+        if conditions.gpu_users and self._on_gpu is not None:
+            executor, gpu_memory = self._on_gpu, self._order.gpu_memory
+        parcel = pack(conditions, self._order.preload, gpu_memory)
+        ticket = uuid4().hex
+
+        def send(names: Sequence[str] | None = None, contents: Sequence[Any] = ()) -> Future[Any]:
+            return executor.submit(begin, ticket, function, paper, limits, parcel, names, *contents)
+
+        def send_again(error: BaseException) -> Future[Any]:
+            """Send it once more where that may help, else raise the error in our words."""
+            if isinstance(error, NoDataError):
+                self._begun[ticket] = 0
+                return send(*self._data(parcel.data))
+            if type(error).__name__ != "KilledWorker":
+                raise error
+            # Dask blames all that a worker had been given, also what waited there for its turn.
+            if self._begun[ticket] < _MOST_DEATHS:
+                return send()
+            raise ClusterError(
+                f"Each of {self._begun[ticket]} workers that ran it was killed: its memory may be too small for it."
+            ) from error
+
+        return _Told(send(), send_again)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Let nothing more be submitted."""
-        self._executor.shutdown(wait=wait, cancel_futures=cancel_futures)
+        for executor in filter(None, (self._executor, self._on_gpu)):
+            executor.shutdown(wait=wait and not cancel_futures)
+
+    def _data(self, folder: str) -> tuple[Sequence[str], Sequence[Any]]:
+        """Give the data folder to the cluster, which brings each file once to each worker that asks for it."""
+        if folder not in self._sent:
+            import dask
+
+            found = pieces(Path(folder))
+            # Dask warns of large values, since most people would send them again and again.
+            with dask.config.set({"distributed.admin.large-graph-warning-threshold": LARGEST}):
+                sent = [
+                    self._client.submit(bytes, piece.content, key=f"autograder-data-{piece.digest}") for piece in found
+                ]
+            self._sent[folder] = [piece.name for piece in found], sent
+        return self._sent[folder]
 
 
 class _Told(Future[Any]):
-    """A future whose failure is told in our words."""
+    """
+    What comes of a paper in the end, though it may have to be sent more than once.
 
-    def __init__(self, inner: Future[Any]) -> None:
+    Parameters
+    ----------
+    inner : Future
+        Of the first time.
+    again : callable
+        Called with what it failed with; gives the future of the next time, or raises what is to be told.
+    """
+
+    def __init__(self, inner: Future[Any], again: Callable[[BaseException], Future[Any]]) -> None:
         super().__init__()
-        self._inner = inner
-        inner.add_done_callback(self._pass_on)
+        self._again = again
+        self._follow(inner)
 
     def cancel(self) -> bool:
         self._inner.cancel()
         return super().cancel()
 
+    def _follow(self, inner: Future[Any]) -> None:
+        self._inner = inner
+        inner.add_done_callback(self._pass_on)
+
     def _pass_on(self, inner: Future[Any]) -> None:
         if inner.cancelled():
             super().cancel()
+        error = None if self.cancelled() else inner.exception()
+        if error is not None:
+            try:
+                self._follow(self._again(error))
+            except Exception as told:  # noqa: BLE001 - whatever it is, it is what is told
+                error = told
+            else:
+                return
         if not self.set_running_or_notify_cancel():
             return
-        error = inner.exception()
         if error is None:
             self.set_result(inner.result())
-        elif type(error).__name__ == "KilledWorker":
-            self.set_exception(ClusterError("Every worker that ran it was killed: its memory may be too small for it."))
         else:
             self.set_exception(error)
+
+
+def begin(
+    ticket: str,
+    function: Callable[[Paper, Limits, Conditions], Verdict],
+    paper: Paper,
+    limits: Limits,
+    parcel: Parcel,
+    names: Sequence[str] | None = None,
+    *contents: bytes,
+) -> Verdict:
+    """Do what a worker does: take in what was sent, tell that the paper's turn has come, and perform."""
+    from distributed import get_worker
+
+    if names is not None:
+        receive(parcel.data_state, names, contents)
+    get_worker().log_event(_BEGUN, ticket)
+    return perform(function, paper, limits, parcel)
 
 
 def perform(
     function: Callable[[Paper, Limits, Conditions], Verdict], paper: Paper, limits: Limits, parcel: Parcel
 ) -> Verdict:
-    """Run a function of a paper, limits and conditions on this machine: what a worker does."""
+    """Run a function of a paper, limits and conditions on this machine."""
     shared_server(parcel.preload)
     with unpacked(parcel) as conditions:
         return function(paper, limits, conditions)
 
 
+def receive(data_state: str, names: Sequence[str], contents: Sequence[bytes]) -> None:
+    """Keep a data folder that was sent until this process ends."""
+    with _in_this_process:
+        if data_state not in _received:
+            whole = _held() / "data"
+            lay_out(names, contents, whole)
+            _received[data_state] = str(whole)
+
+
 @contextmanager
-def on_scheduler(address: str, preload: tuple[str, ...]) -> Iterator[ClusterExecutor]:
+def on_scheduler(address: str, order: Order) -> Iterator[ClusterExecutor]:
     """
     Use a Dask cluster that is running.
 
@@ -195,25 +346,23 @@ def on_scheduler(address: str, preload: tuple[str, ...]) -> Iterator[ClusterExec
     ----------
     address : str
         Its scheduler's, ``tcp://host:8786`` for instance.
-    preload : tuple of str
-        Modules that warm kernels have imported.
+    order : Order
+        What is asked of it.
 
     Raises
     ------
     ClusterError
         Dask is not installed, or nobody answers there.
     """
-    distributed = _distributed()
-    try:
-        client = distributed.Client(address, timeout=10, set_as_default=False)
-    except (OSError, ValueError, TimeoutError) as error:
-        raise ClusterError(f"No Dask scheduler answers at {address}: {error}. Start one: dask scheduler.") from error
-    with client:
-        yield ClusterExecutor(client.get_executor(pure=False), preload)
+    with _connected(address) as client:
+        lends = bool(order.gpu_memory) and _has_gpus(client)
+        if order.gpu_memory and not lends:
+            order.warn(f"No worker has a GPU. Start those that do with: dask worker {address} --resources {_ONE_GPU}")
+        yield ClusterExecutor(client, order, lends=lends)
 
 
 @contextmanager
-def on_system(system: str, jobs: int, preload: tuple[str, ...]) -> Iterator[ClusterExecutor]:
+def on_system(system: str, jobs: int, order: Order) -> Iterator[ClusterExecutor]:
     """
     Ask a batch system for workers, use them, and give them back.
 
@@ -221,11 +370,11 @@ def on_system(system: str, jobs: int, preload: tuple[str, ...]) -> Iterator[Clus
     ----------
     system : str
         As dask-jobqueue calls it, in small letters: ``slurm``, ``pbs`` ... What a worker is (queue, cores, memory,
-        time) stands in dask-jobqueue's configuration.
+        time, GPU) stands in dask-jobqueue's configuration.
     jobs : int
         How many workers to ask for.
-    preload : tuple of str
-        Modules that warm kernels have imported.
+    order : Order
+        What is asked of them.
 
     Raises
     ------
@@ -233,25 +382,86 @@ def on_system(system: str, jobs: int, preload: tuple[str, ...]) -> Iterator[Clus
         Dask is not installed, the system is not there, or its configuration is wrong.
     """
     _distributed()
+    on_interrupt = signal.getsignal(signal.SIGINT)
     try:
+        import dask
         import dask_jobqueue
+        from tornado.ioloop import PeriodicCallback
     except ImportError as error:
         raise ClusterError(f"dask-jobqueue is not installed. {_INSTALL}") from error
+    # Imported, dask-jobqueue takes Ctrl-C for itself, to end with exit code 0.
+    signal.signal(signal.SIGINT, on_interrupt)
     kinds = {name.removesuffix("Cluster").lower(): name for name in dir(dask_jobqueue) if name.endswith("Cluster")}
     kind = getattr(dask_jobqueue, kinds[system])
     # Dask would wait for ever for workers that it cannot ask for.
     command = kind.job_cls.submit_command
     if shutil.which(command) is None:
         raise ClusterError(f"{system} is not here: there is no {command}. Type this where jobs are submitted.")
+    with kept_jobs(kind.job_cls) as job:
+        try:
+            # Dask's pages are for nobody else, and at no port that another run may have.
+            options = {
+                "dashboard_address": "127.0.0.1:0",
+                **dask.config.get(f"jobqueue.{system}.scheduler-options", {}),
+            }
+            with dask.config.set({"distributed.scheduler.allowed-failures": _FORGIVEN_DEATHS}):
+                cluster = kind(job_cls=job, scheduler_options=options)
+        except (OSError, RuntimeError, TypeError, ValueError) as error:
+            remedy = (
+                f"Describe a worker in ~/.config/dask/jobqueue.yaml, below jobqueue.{system}: cores, memory, queue."
+            )
+            raise ClusterError(f"{system} gives no workers: {error}. {remedy}") from error
+        # What workers will have is known before the first of them is there.
+        lends = bool(order.gpu_memory) and promises_gpu(cluster.job_script())
+        if order.gpu_memory and not lends:
+            order.warn(f"No worker will have a GPU: worker_extra_args of jobqueue.{system} do not say '{_ONE_GPU}'.")
+        with cluster:
+            # Each time, jobs that were lost are asked for anew: Dask itself does not.
+            cluster.scale(jobs)
+            keeping = PeriodicCallback(lambda: cluster.scale(jobs), 1000 * _SECONDS_BETWEEN_LOOKS)
+            cluster.periodic_callbacks["autograder-jobs"] = keeping
+            cluster.loop.add_callback(keeping.start)
+            with _connected(cluster.scheduler_address) as client:
+                yield ClusterExecutor(client, order, lends=lends)
+
+
+@contextmanager
+def _connected(address: str) -> Iterator[Any]:
+    distributed = _distributed()
     try:
-        cluster = kind()
-    except (OSError, RuntimeError, TypeError, ValueError) as error:
-        remedy = f"Describe a worker in ~/.config/dask/jobqueue.yaml, below jobqueue.{system}: cores, memory, queue."
-        raise ClusterError(f"{system} gives no workers: {error}. {remedy}") from error
-    with cluster:
-        cluster.scale(jobs)
-        with on_scheduler(cluster.scheduler_address, preload) as executor:
-            yield executor
+        client = distributed.Client(address, timeout=10, set_as_default=False)
+    except (OSError, ValueError, TimeoutError) as error:
+        raise ClusterError(f"No Dask scheduler answers at {address}: {error}. Start one: dask scheduler.") from error
+    with client:
+        yield client
+
+
+def promises_gpu(job_script: str) -> bool:
+    """Tell whether workers that are started like that will have a GPU."""
+    return any(f"{RESOURCE}=" in given for given in _RESOURCES.findall(job_script))
+
+
+def _has_gpus(client: Any) -> bool:
+    """Tell whether a worker has a GPU; for the first worker of all this waits a little."""
+    with suppress(TimeoutError):
+        client.wait_for_workers(1, timeout=_FIRST_WORKER_SECONDS)
+    workers = client.scheduler_info(n_workers=-1)["workers"].values()
+    return any(worker["resources"].get(RESOURCE, 0) >= 1 for worker in workers)
+
+
+def _slots(memory: int, conditions: Conditions) -> Queue[Slot]:
+    """Give this worker's slots: of the GPUs that its own ``CUDA_VISIBLE_DEVICES`` allows, found and tried once."""
+    with _in_this_process:
+        if memory not in _lent_here:
+            told: list[str] = []
+            slots = lend(memory, os.cpu_count() or 1, conditions, told.append)
+            if not slots:
+                raise ClusterError(f"Worker {socket.gethostname()} is to have a GPU ({_ONE_GPU}). {' '.join(told)}")
+            queue: Queue[Slot] = Queue()
+            for slot in slots:
+                queue.put(slot)
+            _lent_here[memory] = queue
+        return _lent_here[memory]
 
 
 def _distributed() -> Any:
@@ -274,18 +484,23 @@ def _readable() -> tuple[str, ...]:
     return default_readable()
 
 
-def _data_folder(senders: str) -> str:
-    """Find the data folder: this machine's own, or the sender's where both see the same files."""
-    folder = os.environ.get(_DATA) or senders
-    if not Path(folder).is_dir():
-        remedy = f"Set {_DATA} for the workers, or put the data where they see them."
-        raise ClusterError(f"Worker {socket.gethostname()} has no folder {folder} with the course's data. {remedy}")
-    return str(Path(folder).resolve())
+def _data_folder(parcel: Parcel) -> str:
+    """Find the data folder: this machine's own, the sender's where both see the same files, or one that was sent."""
+    own = Path(os.environ.get(_DATA) or parcel.data)
+    is_own = own.is_dir() and (_DATA in os.environ or state(own) == parcel.data_state)
+    if not is_own and parcel.data_state not in _received:
+        raise NoDataError(f"Worker {socket.gethostname()} has no folder with the course's data.")
+    return str(own.resolve()) if is_own else _received[parcel.data_state]
 
 
 @cache
-def _for_candidates(folder: str) -> DataFolder:
+def _for_candidates(folder: str, _state: str) -> DataFolder:
     """Make the candidates' copy, which stays until the worker ends."""
+    return without_holdout(Path(folder), _held() / "data")
+
+
+def _held() -> Path:
+    """Make a folder that stays until this process ends."""
     held = HeldFolder("data")
     atexit.register(held.remove)
-    return without_holdout(Path(folder), held.path / "data")
+    return held.path

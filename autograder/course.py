@@ -95,11 +95,14 @@ class Assignment:
         Its masters, by name.
     limits : Limits
         The course's limits with this assignment's own laid over them.
+    gpu : bool
+        Whether it trains so long in the profile ``gpu`` that its papers are to have a GPU.
     """
 
     name: str
     notebooks: tuple[NotebookSource, ...]
     limits: Limits
+    gpu: bool = False
 
 
 @dataclass(frozen=True)
@@ -119,6 +122,10 @@ class Course:
         Modules that a warm kernel has imported before it is asked for.
     holdout_seed : int
         Seed of the stand-in pictures on which models are judged; students do not know it.
+    gpu_memory : int
+        MiB of a GPU that each paper which needs one has.
+    gpu_users : tuple of str
+        Which kernels of such a paper compute on it: the candidate, and the examiner if the course says so.
     """
 
     root: Path
@@ -126,6 +133,8 @@ class Course:
     assignments: tuple[Assignment, ...]
     preload: tuple[str, ...]
     holdout_seed: int = 0
+    gpu_memory: int = 4096
+    gpu_users: tuple[str, ...] = ("candidate",)
 
     @property
     def source(self) -> Path:
@@ -164,7 +173,7 @@ class Course:
 
     @property
     def gradebook(self) -> Path:
-        """The database of nbgrader."""
+        """The database of nbgrader, unless ``nbgrader_config.py`` names another."""
         return self.root / "gradebook.db"
 
     def assignment(self, name: str) -> Assignment:
@@ -228,7 +237,7 @@ def load_course(root: Path) -> Course:
     root = root.resolve()
     path = root / SETTINGS
     settings = _read(path)
-    _allow(settings, {"title", "preload", "holdout_seed", "limits", "assignments"}, where="", path=path)
+    _allow(settings, {"title", "preload", "holdout_seed", "limits", "grading", "assignments"}, where="", path=path)
     limits = _limits(settings, Limits(), where="", path=path)
     overrides = _table(settings, "assignments", where="", path=path)
     found = _find_assignments(root / "source", limits)
@@ -244,6 +253,7 @@ def load_course(root: Path) -> Course:
         assignments=tuple(_override(assignment, overrides, path) for assignment in found),
         preload=_preload(settings, path),
         holdout_seed=_holdout_seed(settings, path),
+        **_grading(settings, path),
     )
 
 
@@ -280,9 +290,9 @@ def _find_assignments(source: Path, limits: Limits) -> tuple[Assignment, ...]:
 
 def _override(assignment: Assignment, overrides: Mapping[str, Any], path: Path) -> Assignment:
     own = _table(overrides, assignment.name, where="assignments.", path=path)
-    _allow(own, {"limits"}, where=f"assignments.{assignment.name}.", path=path)
+    _allow(own, {"limits", "gpu"}, where=f"assignments.{assignment.name}.", path=path)
     limits = _limits(own, assignment.limits, where=f"assignments.{assignment.name}.", path=path)
-    return replace(assignment, limits=limits)
+    return replace(assignment, limits=limits, gpu=_flag(own, "gpu", where=f"assignments.{assignment.name}.", path=path))
 
 
 def _limits(settings: Mapping[str, Any], base: Limits, *, where: str, path: Path) -> Limits:
@@ -317,6 +327,23 @@ def _holdout_seed(settings: Mapping[str, Any], path: Path) -> int:
     if type(seed) is not int or not 0 <= seed < 2**31:
         raise CourseError(f"{path}: holdout_seed is {seed!r}; it must be a whole number from 0 to 2147483647.")
     return seed
+
+
+def _grading(settings: Mapping[str, Any], path: Path) -> dict[str, Any]:
+    given = _table(settings, "grading", where="", path=path)
+    _allow(given, {"gpu_memory", "examiner_gpu"}, where="grading.", path=path)
+    memory = given.get("gpu_memory", Course.gpu_memory)
+    if type(memory) is not int or memory < 1024:
+        raise CourseError(f"{path}: grading.gpu_memory is {memory!r}; it must be a whole number of MiB, 1024 at least.")
+    both = _flag(given, "examiner_gpu", where="grading.", path=path)
+    return {"gpu_memory": memory, "gpu_users": ("candidate", "examiner") if both else ("candidate",)}
+
+
+def _flag(settings: Mapping[str, Any], key: str, *, where: str, path: Path) -> bool:
+    value = settings.get(key, False)
+    if not isinstance(value, bool):
+        raise CourseError(f"{path}: {where}{key} is {value!r}; it must be true or false.")
+    return value
 
 
 def _table(settings: Mapping[str, Any], key: str, *, where: str, path: Path) -> dict[str, Any]:

@@ -1,20 +1,16 @@
 """
 Verdicts in nbgrader's gradebook.
 
-The database is nbgrader's own ``gradebook.db``, row for row what nbgrader would leave there, so that formgrader,
-``nbgrader export`` and ``nbgrader generate_feedback`` work on it. What nbgrader has no column for (outcomes, messages,
-seconds, fingerprints) lies in one table beside its tables. A submission is one transaction.
-
-The journal is sqlite's ordinary one, not a write-ahead log: that one needs shared memory, which course folders on
-network drives do not have, and leaves the newest points in a second file that nobody thinks of copying.
+The database is nbgrader's own, ``gradebook.db`` unless the course says otherwise, and row for row what nbgrader would
+leave there, so that formgrader, ``nbgrader export`` and ``nbgrader generate_feedback`` work on it. What nbgrader has no
+column for (outcomes, messages, seconds, fingerprints) lies in one table beside its tables. A submission is one
+transaction.
 """
 
 from __future__ import annotations
 
 import json
 import math
-import os
-import time
 from collections import defaultdict
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -39,35 +35,23 @@ from nbgrader.api import (
     TaskCell,
 )
 from nbgrader.dbutil import ALEMBIC_DIR
-from sqlalchemy import (
-    URL,
-    Column,
-    DateTime,
-    Float,
-    MetaData,
-    String,
-    Table,
-    Text,
-    create_engine,
-    event,
-    func,
-    or_,
-    select,
-)
+from sqlalchemy import Column, DateTime, Float, Integer, MetaData, String, Table, Text, cast, func, or_, select, text
 from sqlalchemy import inspect as inspect_database
-from sqlalchemy.dialects.sqlite import insert
-from sqlalchemy.exc import OperationalError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 
-from autograder.nbgrader_tables import GradebookError, label, load_penalty, read_master, sync_assignment, write_verdict
+from autograder.database import GradebookError, insert, open_database
+from autograder.nbgrader_settings import database_url, late_penalty, load_settings
+from autograder.nbgrader_tables import label, read_master, sync_assignment, write_verdict
 from autograder.verdict import CellVerdict, Outcome, Status, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from sqlalchemy import Connection, Engine, RowMapping
+    from sqlalchemy import Connection, RowMapping
 
     from autograder import course as courses
-    from autograder.nbgrader_tables import Penalty
+    from autograder.database import Database
+    from autograder.nbgrader_settings import Penalty
 
 __all__ = [
     "Gradebook",
@@ -181,21 +165,17 @@ class Score:
         return max(0.0, self.raw_score - self.late_submission_penalty)
 
 
-# So long a wait is not worth a word; and in the midst of one Ctrl-C is not heard.
-_SHORT_WAIT_SECONDS = 0.5
-
-
 @contextmanager
 def open_gradebook(
     course: courses.Course, *, patience: float = 30.0, warn: Callable[[str], None] = lambda _line: None
 ) -> Iterator[Gradebook]:
     """
-    Open the course's gradebook and make it if there is none.
+    Open the course's gradebook, where ``nbgrader_config.py`` says that it lies, and make it if there is none.
 
     Parameters
     ----------
     course : Course
-        Whose ``gradebook`` file it is.
+        Whose it is.
     patience : float
         Seconds to wait for another program that is writing (formgrader, another run).
     warn : callable
@@ -209,19 +189,16 @@ def open_gradebook(
     Raises
     ------
     GradebookError
-        When the file is no gradebook, is damaged, is of another version of nbgrader, or cannot be opened.
+        When it is no gradebook, is damaged, is of another version of nbgrader, or cannot be opened.
     """
-    engine = create_engine(
-        URL.create("sqlite", database=str(course.gradebook)),
-        connect_args={"timeout": min(patience, _SHORT_WAIT_SECONDS), "check_same_thread": False},
-    )
-    gradebook = Gradebook(course, engine)
-    event.listen(engine, "begin", _Doorman(course.gradebook, patience, warn).let_in)
+    settings = load_settings(course.root)
+    database = open_database(database_url(settings, course.root), patience=patience, warn=warn)
+    gradebook = Gradebook(database, lambda: late_penalty(settings))
     try:
-        gradebook._prepare()
+        gradebook._prepare(course.autograded)
         yield gradebook
     finally:
-        engine.dispose()
+        database.close()
 
 
 def submission_time(folder: Path) -> datetime | None:
@@ -262,9 +239,9 @@ def submission_time(folder: Path) -> datetime | None:
 class Gradebook:
     """The open gradebook of a course; made by :func:`open_gradebook`."""
 
-    def __init__(self, course: courses.Course, engine: Engine) -> None:
-        self._course = course
-        self._engine = engine
+    def __init__(self, database: Database, load_penalty: Callable[[], Penalty]) -> None:
+        self._database = database
+        self._load_penalty = load_penalty
 
     def sync(self, assignments: Iterable[courses.Assignment]) -> None:
         """
@@ -284,12 +261,15 @@ class Gradebook:
             assignment.name: {notebook.name: read_master(notebook.path) for notebook in assignment.notebooks}
             for assignment in assignments
         }
-        with self._writing("The assignments were not brought up to date.") as connection:
+
+        def change(connection: Connection) -> None:
             for name, notebooks in masters.items():
                 sync_assignment(connection, name, notebooks)
             # Of notebooks that left the course, and of submissions that were removed with nbgrader's tools.
             present = select(SubmittedNotebook.id)
             connection.execute(_verdicts.delete().where(_verdicts.c.submitted_notebook_id.not_in(present)))
+
+        self._write(change, "The assignments were not brought up to date.")
 
     def record(self, verdict: Verdict, fingerprint: str, *, timestamp: datetime | None = None) -> None:
         """
@@ -318,9 +298,12 @@ class Gradebook:
             When a score is not between 0 and the cell's maximum.
         """
         verdict = _storable(verdict)
-        with self._writing(f"The verdict on {label(verdict)} was not written.") as connection:
+
+        def change(connection: Connection) -> None:
             submitted_id = write_verdict(connection, verdict, timestamp and _utc(timestamp), self._late_penalty)
             _write_details(connection, verdict, fingerprint, submitted_id)
+
+        self._write(change, f"The verdict on {label(verdict)} was not written.")
 
     def doubt(self, verdict: Verdict) -> None:
         """
@@ -335,10 +318,8 @@ class Gradebook:
         """
         columns = _verdicts.c
         same = (columns.student == verdict.student) & (columns.assignment == verdict.assignment)
-        with self._writing(f"The verdict on {label(verdict)} was not written.") as connection:
-            connection.execute(
-                _verdicts.update().where(same & (columns.notebook == verdict.notebook)).values(fingerprint="")
-            )
+        update = _verdicts.update().where(same & (columns.notebook == verdict.notebook)).values(fingerprint="")
+        self._write(lambda connection: connection.execute(update), f"The verdict on {label(verdict)} was not written.")
 
     def standing(self, assignment: str) -> dict[tuple[str, str], StoredVerdict]:
         """
@@ -452,12 +433,12 @@ class Gradebook:
                 SubmittedAssignment.timestamp,
                 func.coalesce(func.sum(Grade.score), 0.0),
                 func.coalesce(penalties.c.penalty, 0.0),
-                func.coalesce(func.max(Grade.needs_manual_grade), False),
+                func.coalesce(func.max(cast(Grade.needs_manual_grade, Integer)), 0),
             )
             .outerjoin(SubmittedNotebook, SubmittedNotebook.assignment_id == SubmittedAssignment.id)
             .outerjoin(Grade, Grade.notebook_id == SubmittedNotebook.id)
             .outerjoin(penalties, penalties.c.assignment_id == SubmittedAssignment.id)
-            .group_by(SubmittedAssignment.id)
+            .group_by(SubmittedAssignment.id, penalties.c.penalty)
         )
         with self._reading() as connection:
             every_assignment = connection.execute(assignments).all()
@@ -474,62 +455,43 @@ class Gradebook:
 
     @cached_property
     def _penalty(self) -> Penalty:
-        return load_penalty(self._course.root)
+        return self._load_penalty()
 
-    def _prepare(self) -> None:
-        self._require_sound_file()
+    def _prepare(self, autograded: Path) -> None:
+        with self._explained("Nothing was changed."):
+            self._database.require_sound(autograded)
         with self._reading() as connection:
-            # Points are not put into a file of which a part is lost.
-            if (found := connection.exec_driver_sql("PRAGMA quick_check(1)").scalar()) != "ok":
-                raise GradebookError(f"{self._course.gradebook}: {found}. Nothing was changed.{_DAMAGED}")
             if _verdicts.name in _table_names(connection):
                 # Whoever only wants to look must not wait for someone who is writing.
                 self._check_schema(connection)
                 return
-        with self._writing("Nothing was changed.") as connection:
-            if not _table_names(connection):
-                Base.metadata.create_all(connection)
-                connection.exec_driver_sql("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL)")
-                connection.exec_driver_sql("INSERT INTO alembic_version VALUES (?)", (_schema_version(),))
-            self._check_schema(connection)
-            _verdicts.create(connection, checkfirst=True)
+        self._write(self._make_tables, "Nothing was changed.")
 
-    def _require_sound_file(self) -> None:
-        """Look at what sqlite would take for a gradebook that has just begun."""
-        path = self._course.gradebook
-        if path.is_dir():
-            raise GradebookError(
-                f"{path} is a folder, and the gradebook is a file: unable to open it. Nothing was changed. "
-                "Move the folder away."
-            )
-        # Killed before its first transaction a run leaves an empty file, but then nothing is graded yet.
-        is_empty = path.is_file() and path.stat().st_size == 0
-        if is_empty and next(self._course.autograded.glob("*/*/*.ipynb"), None) is not None:
-            raise GradebookError(
-                f"{path} is empty, though {self._course.autograded} holds graded notebooks. "
-                f"Nothing was changed.{_DAMAGED}"
-            )
+    def _make_tables(self, connection: Connection) -> None:
+        if not _table_names(connection):
+            Base.metadata.create_all(connection)
+            connection.execute(text("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL)"))
+            connection.execute(text("INSERT INTO alembic_version VALUES (:version)"), {"version": _schema_version()})
+        self._check_schema(connection)
+        _verdicts.create(connection, checkfirst=True)
 
     def _check_schema(self, connection: Connection) -> None:
         version = None
         if {"alembic_version", *Base.metadata.tables} <= _table_names(connection):
-            version = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
+            version = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
         if version != _schema_version():
             raise GradebookError(
-                f"{self._course.gradebook} is not a gradebook of the nbgrader that is installed. If it is an older "
+                f"{self._database.name} is not a gradebook of the nbgrader that is installed. If it is an older "
                 "one, keep a copy of it and run: nbgrader db upgrade"
             )
 
-    @contextmanager
-    def _writing(self, consequence: str) -> Iterator[Connection]:
-        with self._explained(consequence), self._engine.connect() as connection:
-            writing = connection.execution_options(begin=_WRITE)
-            with writing.begin():
-                yield writing
+    def _write(self, change: Callable[[Connection], object], consequence: str) -> None:
+        with self._explained(consequence):
+            self._database.write(change)
 
     @contextmanager
     def _reading(self) -> Iterator[Connection]:
-        with self._explained("Nothing was changed."), self._engine.connect() as connection:
+        with self._explained("Nothing was changed."), self._database.reading() as connection:
             yield connection
 
     @contextmanager
@@ -537,88 +499,9 @@ class Gradebook:
         try:
             yield
         except SQLAlchemyError as error:
-            cause = str(getattr(error, "orig", None) or error).rstrip(".")
-            path = self._course.gradebook
-            raise GradebookError(f"{path}: {cause}. {consequence}{_remedy(cause, path)}") from error
-
-
-_DAMAGED = " The file is damaged: put a backup in its place, or move it away to begin with an empty one."
-
-
-def _remedy(cause: str, path: Path) -> str:
-    if "locked" in cause:
-        who = " and ".join(holders(path)) or "Another program"
-        return f" {who} is writing to it: close formgrader or wait for the other run, then start again."
-    if "not a database" in cause or "malformed" in cause:
-        return _DAMAGED
-    if "full" in cause or "disk I/O" in cause:
-        return f" Make room on the disk of {path.parent}, then start again: what is recorded is kept."
-    if "readonly" in cause or "unable to open" in cause:
-        return f" Make sure that you may write the file and its folder {path.parent}, then start again."
-    return ""
-
-
-# Left to itself, Python's sqlite3 begins a transaction only before the first change: after this program has read what
-# the change is based on. And sqlite itself begins it only when it comes to the file: there it is sent at once. Nobody
-# reads while this program writes, so that all waiting is done at the beginning.
-_READ = ("BEGIN", "PRAGMA schema_version")
-_WRITE = ("BEGIN EXCLUSIVE",)
-
-
-class _Doorman:
-    """
-    Begins transactions: waits for other programs, says so, and gives up in the end.
-
-    Parameters
-    ----------
-    path : Path
-        The gradebook.
-    patience : float
-        Seconds to wait.
-    warn : callable
-        Told once for each wait, with a line for a person.
-    """
-
-    def __init__(self, path: Path, patience: float, warn: Callable[[str], None]) -> None:
-        self._path = path
-        self._patience = patience
-        self._warn = warn
-
-    def let_in(self, connection: Connection) -> None:
-        """Begin a transaction; sqlite itself waits for a short while each time."""
-        deadline = time.monotonic() + self._patience
-        is_told = False
-        for statement in connection.get_execution_options().get("begin", _READ):
-            while True:
-                try:
-                    connection.exec_driver_sql(statement)
-                    break
-                except OperationalError as error:
-                    if "locked" not in str(error.orig) or time.monotonic() >= deadline:
-                        raise
-                    if not is_told:
-                        who = " and ".join(holders(self._path)) or "another program"
-                        self._warn(f"{self._path} is in use by {who}: waiting up to {self._patience:g} s.")
-                        is_told = True
-
-
-def holders(path: Path) -> list[str]:
-    """Name the processes that have locked a file, where the system tells."""
-    try:
-        inode = str(path.stat().st_ino)
-        locks = [line.split() for line in Path("/proc/locks").read_text(encoding="ascii").splitlines()]
-    except OSError:
-        return []
-    # 1: POSIX  ADVISORY  WRITE 4711 fe:00:123456 1073741824 1073742335
-    pids = {int(lock[4]) for lock in locks if len(lock) == 8 and lock[5].rpartition(":")[2] == inode}
-    return [f"process {pid} ({_program(pid)})" for pid in sorted(pids - {os.getpid()}) if pid > 0]
-
-
-def _program(pid: int) -> str:
-    try:
-        return Path(f"/proc/{pid}/comm").read_text(encoding="utf-8", errors="replace").strip()
-    except OSError:
-        return "of another user"
+            cause = " ".join(str(getattr(error, "orig", None) or error).split()).rstrip(".")
+            remedy = self._database.remedy(error)
+            raise GradebookError(f"{self._database.name}: {cause}. {consequence}{remedy}") from error
 
 
 def _table_names(connection: Connection) -> set[str]:
@@ -645,7 +528,7 @@ def _utc(time: datetime) -> datetime:
 
 
 def _storable(verdict: Verdict) -> Verdict:
-    """Check what sqlite would take and change: NaN, which becomes NULL, and text that is no Unicode."""
+    """Check what databases take, change or refuse: NaN, which can become NULL, and text that is no Unicode."""
     for cell in verdict.cells:
         if not (math.isfinite(cell.score) and 0 <= cell.score <= cell.max_score):
             raise ValueError(f"{cell.grade_id} in {label(verdict)} scores {cell.score} of {cell.max_score} points")
@@ -678,7 +561,9 @@ def _write_details(connection: Connection, verdict: Verdict, fingerprint: str, s
     }
     key = {"student": verdict.student, "assignment": verdict.assignment, "notebook": verdict.notebook}
     connection.execute(
-        insert(_verdicts).values(**key, **columns).on_conflict_do_update(index_elements=list(key), set_=columns)
+        insert(connection, _verdicts)
+        .values(**key, **columns)
+        .on_conflict_do_update(index_elements=list(key), set_=columns)
     )
 
 

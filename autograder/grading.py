@@ -11,32 +11,35 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Executor, Future, as_completed
+from concurrent.futures import Executor, Future
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
+from queue import SimpleQueue
 
 from nbformat import NotebookNode
 
 from autograder.build import read_master, supporting_files, write_file
+from autograder.conducting import conduct_twice
 from autograder.course import Assignment, Course, Limits, NotebookSource
 from autograder.datafolder import DataFolder, without_holdout
 from autograder.errors import AutograderError
 from autograder.gradebook import Gradebook, GradebookError, open_gradebook, submission_time
-from autograder.kernels.kernel import KernelError
 from autograder.kernels.outputs import clean
 from autograder.kernels.pictures import NO_PICTURES
-from autograder.kernels.process import ForkServerError
 from autograder.paper import Paper, PaperCell, Role, SubmissionError, blank, build_paper, read_submission
 from autograder.sandbox import default_readable
-from autograder.sealed.session import Conditions, conduct
+from autograder.sealed.session import Conditions
 from autograder.submitted import Submission
 from autograder.temporary import HeldFolder
 from autograder.verdict import CellVerdict, Outcome, Status, Verdict
 from autograder.versions import versions
+
+# Papers that are handed out at a time: enough for hundreds of workers, and a class of thousands is not all in memory.
+_HANDED_OUT = 500
 
 
 class GradingError(AutograderError):
@@ -70,6 +73,8 @@ class Settings:
     pictures : bool
         Draw every picture into the executed notebooks. Else those alone in which a person has cells to grade: drawing
         can take longer than all the rest, and no test looks at pictures.
+    gpu_users : tuple of str
+        Which kernels have a GPU in assignments that need one: see :class:`Conditions`. No part of a fingerprint either.
     """
 
     environment: tuple[tuple[str, str], ...] = ()
@@ -78,6 +83,7 @@ class Settings:
     limits: tuple[tuple[str, float], ...] = ()
     sandbox: bool = True
     pictures: bool = False
+    gpu_users: tuple[str, ...] = ()
 
     def limits_of(self, assignment: Assignment) -> Limits:
         """Give the limits of an assignment in this run."""
@@ -117,7 +123,7 @@ def grade(
     Returns
     -------
     list of Verdict
-        One for each submission, in their order; ``executed`` is empty for those kept from an earlier run.
+        One for each submission, in their order; ``executed`` is empty, for it lies in ``autograded/``.
 
     Raises
     ------
@@ -131,6 +137,7 @@ def grade(
     masters = {notebook: read_master(notebook.path) for assignment in assignments for notebook in assignment.notebooks}
     files = {assignment: _files_print(assignment) for assignment in assignments}
     running: dict[Future[Verdict], tuple[Submission, str]] = {}
+    done: SimpleQueue[Future[Verdict]] = SimpleQueue()
     with (
         open_gradebook(course, warn=warn) as gradebook,
         data_folder(settings) as data,
@@ -138,10 +145,25 @@ def grade(
     ):
         gradebook.sync(assignments)
         stored = {assignment.name: gradebook.standing(assignment.name) for assignment in assignments}
+
+        def keep(submission: Submission, verdict: Verdict, fingerprint: str) -> None:
+            verdicts[submission] = _keep(course, gradebook, submission, verdict, fingerprint)
+            tell(Step.GRADED, verdicts[submission])
+
+        def keep_next() -> None:
+            future = done.get()
+            submission, fingerprint = running.pop(future)
+            try:
+                verdict = future.result()
+            except Exception as error:  # noqa: BLE001 - whatever it was, the others are graded
+                # The machine's failure, not the student's. Without a fingerprint the next call grades it again.
+                verdict, fingerprint = _not_run(submission, masters[submission.notebook], error), ""
+            keep(submission, verdict, fingerprint)
+
         for submission in submissions:
             paper = _paper(submission, masters[submission.notebook])
             fingerprint = _fingerprint(paper, settings, submission, files[submission.assignment])
-            earlier = stored[submission.assignment.name].get((submission.student, submission.notebook.name))
+            earlier = stored[submission.assignment.name].pop((submission.student, submission.notebook.name), None)
             is_run = isinstance(paper, Paper)
             # The executed notebook is a part of what was made: it is there exactly where the paper was run.
             is_whole = earlier is not None and _executed_path(course, submission).is_file() == is_run
@@ -149,42 +171,17 @@ def grade(
                 verdicts[submission] = earlier.verdict
                 tell(Step.KEPT, earlier.verdict)
             elif isinstance(paper, Verdict):
-                verdicts[submission] = _keep(course, gradebook, submission, paper, fingerprint)
-                tell(Step.GRADED, paper)
+                keep(submission, paper, fingerprint)
             else:
                 under = conditions(course, submission.notebook, paper, settings, data)
                 future = executor.submit(conduct_twice, paper, settings.limits_of(submission.assignment), under)
                 running[future] = (submission, fingerprint)
-        for future in as_completed(running):
-            submission, fingerprint = running[future]
-            try:
-                verdict = future.result()
-            except Exception as error:  # noqa: BLE001 - whatever it was, the others are graded
-                # The machine's failure, not the student's. Without a fingerprint the next call grades it again.
-                what = str(error) if isinstance(error, AutograderError | OSError) else repr(error)
-                message = f"The notebook could not be run on this machine: {what} Grade again."
-                verdict = _without_run(
-                    submission, masters[submission.notebook], Status.FAILED, Outcome.NOT_REACHED, message
-                )
-                fingerprint = ""
-            verdicts[submission] = _keep(course, gradebook, submission, verdict, fingerprint)
-            tell(Step.GRADED, verdict)
+                future.add_done_callback(done.put)
+            while len(running) >= _HANDED_OUT or not done.empty():
+                keep_next()
+        while running:
+            keep_next()
     return [verdicts[submission] for submission in submissions]
-
-
-def conduct_twice(paper: Paper, limits: Limits, conditions: Conditions) -> Verdict:
-    """
-    Run a paper and judge it, and do it once more where the machine failed: a fork server or an examiner was killed.
-
-    Raises
-    ------
-    KernelError, ForkServerError, OSError
-        The machine failed both times.
-    """
-    try:
-        return conduct(paper, limits, conditions)
-    except (KernelError, ForkServerError, OSError):
-        return conduct(paper, limits, conditions)
 
 
 @contextmanager
@@ -259,6 +256,12 @@ def _require_own_folder(submission: Submission) -> None:
         )
 
 
+def _not_run(submission: Submission, master: NotebookNode, error: Exception) -> Verdict:
+    what = str(error) if isinstance(error, AutograderError | OSError) else repr(error)
+    message = f"The notebook could not be run on this machine: {what} Grade again."
+    return _without_run(submission, master, Status.FAILED, Outcome.NOT_REACHED, message)
+
+
 def _without_run(
     submission: Submission, master: NotebookNode, status: Status, outcome: Outcome, message: str
 ) -> Verdict:
@@ -274,7 +277,8 @@ def _keep(course: Course, gradebook: Gradebook, submission: Submission, verdict:
     """
     Write what came of a submission: first the executed notebook, then, in one transaction, the points.
 
-    The earlier verdict is put in doubt before its notebook goes, so that a run that ends in between is seen.
+    The earlier verdict is put in doubt before its notebook goes, so that a run that ends in between is seen. What is
+    given back is the verdict without that notebook, of which thousands would fill the memory.
     """
     path = _executed_path(course, submission)
     gradebook.doubt(verdict)
@@ -288,7 +292,7 @@ def _keep(course: Course, gradebook: Gradebook, submission: Submission, verdict:
         if left.name not in names:
             _remove(left)
     gradebook.record(verdict, fingerprint, timestamp=_handed_in(submission.path.parent))
-    return verdict
+    return replace(verdict, executed="")
 
 
 def _remove(path: Path) -> None:
@@ -303,20 +307,25 @@ def conditions(
 ) -> Conditions:
     """Give the conditions under which a paper of a notebook is run; `data` is what :func:`data_folder` gave."""
     draws = settings.pictures or any(cell.role is Role.MANUAL for cell in paper.cells)
-    threads = str(settings.threads)
-    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
-    return Conditions(
-        environment={
-            **dict.fromkeys(names, threads),
-            **dict(settings.environment),
-            **({} if draws else NO_PICTURES),
-        },
+    common = kernel_conditions(course, settings)
+    return replace(
+        common,
+        environment={**common.environment, **({} if draws else NO_PICTURES)},
         candidate_environment={"COURSE_DATA": data.path} if data else {},
         examiner_environment=dict(settings.examiner_environment),
         files=str(notebook.path.parent),
-        readable=_python(course.root) if settings.sandbox else None,
         candidate_readable=data.readable if data else (),
         examiner_readable=(dict(settings.environment)["COURSE_DATA"],) if data else (),
+        gpu_users=settings.gpu_users if course.assignment(notebook.assignment).gpu else (),
+    )
+
+
+def kernel_conditions(course: Course, settings: Settings) -> Conditions:
+    """Give the conditions of any kernel, whatever its paper: threads, profile, what it may read."""
+    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
+    return Conditions(
+        environment={**dict.fromkeys(names, str(settings.threads)), **dict(settings.environment)},
+        readable=_python(course.root) if settings.sandbox else None,
     )
 
 

@@ -33,33 +33,26 @@ from nbgrader.api import (
     new_uuid,
 )
 from nbgrader.nbgraderformat import MetadataValidator, SchemaTooNewError, SchemaTooOldError, ValidationError
-from nbgrader.preprocessors import AssignLatePenalties, ClearSolutions, ComputeChecksums
-from sqlalchemy import func, or_, select, text
-from sqlalchemy.dialects.sqlite import insert
-from traitlets.config import Config
-from traitlets.config.loader import PyFileConfigLoader
+from nbgrader.preprocessors import ClearSolutions, ComputeChecksums
+from sqlalchemy import func, select, union
 
-from autograder.errors import AutograderError
+from autograder.database import GradebookError, in_row_order, insert
 from autograder.notebook import NotebookError, nbgrader_metadata, read_notebook
 from autograder.verdict import Outcome, Status, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
     from nbformat import NotebookNode
-    from sqlalchemy import Connection
+    from sqlalchemy import CompoundSelect, Connection
 
-    Penalty = Callable[[str, float, float], float | None]
+    from autograder.nbgrader_settings import Penalty
 
 # The default of nbgrader.api.Gradebook. An assignment that nbgrader made keeps the course it has.
 COURSE_ID = "default_course"
 
 _TABLES = {"GradeCell": GradeCell.__table__, "SolutionCell": SolutionCell.__table__, "TaskCell": TaskCell.__table__}
-
-
-class GradebookError(AutograderError):
-    """The gradebook cannot be read or written as asked; nothing of the attempt is in it. The message says why."""
 
 
 @dataclass(frozen=True)
@@ -138,7 +131,7 @@ def sync_assignment(connection: Connection, name: str, masters: Mapping[str, Mas
     GradebookError
         When a cell is gone for which a person has given points or a comment.
     """
-    connection.execute(insert(Course).values(id=COURSE_ID).on_conflict_do_nothing())
+    connection.execute(insert(connection, Course.__table__).values(id=COURSE_ID).on_conflict_do_nothing())
     assignment_id = connection.execute(select(Assignment.id).where(Assignment.name == name)).scalar()
     if assignment_id is None:
         assignment_id = _insert(connection, Assignment, name=name, course_id=COURSE_ID)
@@ -154,9 +147,7 @@ def sync_assignment(connection: Connection, name: str, masters: Mapping[str, Mas
         _update(connection, Notebook, notebook_id, kernelspec=rows.kernelspec)
         _sync_cells(connection, f"{name}/{notebook}", notebook_id, rows.cells)
         _sync_sources(connection, notebook_id, rows.sources)
-        for submission_id in connection.scalars(
-            select(SubmittedAssignment.id).where(SubmittedAssignment.assignment_id == assignment_id)
-        ).all():
+        for submission_id in connection.scalars(_incomplete(assignment_id, notebook_id)).all():
             _ensure_submitted_notebook(connection, notebook_id, submission_id)
 
 
@@ -183,7 +174,9 @@ def _sync_sources(connection: Connection, notebook_id: str, wanted: tuple[dict[s
     table = SourceCell.__table__
     columns = [table.c.name, table.c.cell_type, table.c.locked, table.c.source, table.c.checksum]
     # nbgrader reads the cells' order off the rows' order, so a changed notebook gets new rows. Nothing refers to them.
-    present = connection.execute(select(*columns).where(table.c.notebook_id == notebook_id).order_by(text("rowid")))
+    present = connection.execute(
+        select(*columns).where(table.c.notebook_id == notebook_id).order_by(in_row_order(connection))
+    )
     if [dict(row) for row in present.mappings()] != list(wanted):
         connection.execute(table.delete().where(table.c.notebook_id == notebook_id))
         for row in wanted:
@@ -192,26 +185,23 @@ def _sync_sources(connection: Connection, notebook_id: str, wanted: tuple[dict[s
 
 def _remove_cells(connection: Connection, label: str, cells: Mapping[tuple[str, str], str]) -> None:
     for (kind, name), cell_id in cells.items():
-        by_people = connection.execute(
-            select(func.count())
-            .select_from(Grade)
-            .where(Grade.cell_id == cell_id, or_(Grade.manual_score.is_not(None), Grade.extra_credit.is_not(None)))
-        ).scalar_one()
-        comments = connection.execute(
-            select(func.count())
-            .select_from(Comment)
-            .where(Comment.cell_id == cell_id, Comment.manual_comment.is_not(None))
-        ).scalar_one()
+        # Locked, where the database locks rows: nobody gives points between the question and the removal.
+        points = connection.execute(
+            select(Grade.manual_score, Grade.extra_credit).where(Grade.cell_id == cell_id).with_for_update()
+        )
+        said = connection.scalars(select(Comment.manual_comment).where(Comment.cell_id == cell_id).with_for_update())
+        by_people = sum(not (score is None and extra is None) for score, extra in points)
+        comments = sum(comment is not None for comment in said)
         if by_people or comments:
             raise GradebookError(
                 f"The master of {label} has no cell '{name}' any more, but people gave points for it in {by_people} "
                 f"and a comment in {comments} submissions. Put the cell back, or clear these in formgrader first. "
                 "Nothing was changed."
             )
-        for table, column in ((Grade, "cell_id"), (Comment, "cell_id"), (BaseCell, "id")):
-            columns = table.__table__.c
-            connection.execute(table.__table__.delete().where(columns[column] == cell_id))
-        connection.execute(_TABLES[kind].delete().where(_TABLES[kind].c.id == cell_id))
+        # Last what the others refer to.
+        own = _TABLES[kind].c.id
+        for column in (Grade.__table__.c.cell_id, Comment.__table__.c.cell_id, own, BaseCell.__table__.c.id):
+            connection.execute(column.table.delete().where(column == cell_id))
 
 
 def _remove_notebook(connection: Connection, label: str, notebook_id: str) -> None:
@@ -255,35 +245,13 @@ def write_verdict(connection: Connection, verdict: Verdict, timestamp: datetime 
     submitted_id = _ensure_submitted_notebook(connection, notebook_id, submission_id)
     _write_grades(connection, verdict, submitted_id, cells)
     _write_comments(connection, verdict, notebook_id, submitted_id)
-    _write_penalty(connection, verdict.student, submission_id, submitted_id, penalty)
+    _write_penalty(connection, verdict.student, submission_id, submitted_id, cells, penalty)
     return submitted_id
 
 
 def label(verdict: Verdict) -> str:
     """Name a verdict in a message."""
     return f"{verdict.assignment}/{verdict.notebook} of {verdict.student}"
-
-
-def load_penalty(root: Path) -> Penalty:
-    """
-    Give the late penalty that the course in `root` has in its ``nbgrader_config.py``; nbgrader's own, none, without.
-
-    Raises
-    ------
-    GradebookError
-        When the file cannot be read or names no plugin for it.
-    """
-    config = Config()
-    path = root / "nbgrader_config.py"
-    try:
-        if path.is_file():
-            config = PyFileConfigLoader(path.name, path=str(root)).load_config()
-        preprocessor = AssignLatePenalties(config=config)
-        plugin = preprocessor.plugin_class(parent=preprocessor)
-    except Exception as error:  # the file is a program, which can fail in any way
-        raise GradebookError(f"{path} cannot be used: {error}") from error
-    penalty: Penalty = plugin.late_submission_penalty
-    return penalty
 
 
 def seconds_late(timestamp: datetime | None, duedate: datetime | None, extension: timedelta | None) -> float:
@@ -333,7 +301,7 @@ def _not_written(verdict: Verdict) -> str:
 
 
 def _ensure_submission(connection: Connection, assignment: str, student: str) -> str:
-    connection.execute(insert(Student).values(id=student).on_conflict_do_nothing())
+    connection.execute(insert(connection, Student.__table__).values(id=student).on_conflict_do_nothing())
     assignment_id = connection.execute(select(Assignment.id).where(Assignment.name == assignment)).scalar_one()
     submission_id: str | None = connection.execute(
         select(SubmittedAssignment.id).where(
@@ -347,6 +315,30 @@ def _ensure_submission(connection: Connection, assignment: str, student: str) ->
     return submission_id
 
 
+# What can be given to which cells.
+_GIVEN = ((Grade, ("GradeCell", "TaskCell")), (Comment, ("SolutionCell", "TaskCell")))
+
+
+def _incomplete(assignment_id: str, notebook_id: str) -> CompoundSelect[str]:
+    """
+    Select the submissions of an assignment in which something of a notebook is not mirrored yet.
+
+    The database finds them, since in a class of thousands nearly all are complete.
+    """
+    every, mirrored, cell = SubmittedAssignment.__table__, SubmittedNotebook.__table__, BaseCell.__table__.c
+    notebooks = every.outerjoin(
+        mirrored, (mirrored.c.assignment_id == every.c.id) & (mirrored.c.notebook_id == notebook_id)
+    )
+    selected = [select(every.c.id).select_from(notebooks).where(mirrored.c.id.is_(None))]
+    for model, kinds in _GIVEN:
+        given = model.__table__
+        cells = notebooks.join(cell.id.table, (cell.notebook_id == notebook_id) & cell.type.in_(kinds)).outerjoin(
+            given, (given.c.cell_id == cell.id) & (given.c.notebook_id == mirrored.c.id)
+        )
+        selected.append(select(every.c.id).select_from(cells).where(given.c.id.is_(None)))
+    return union(*(each.where(every.c.assignment_id == assignment_id) for each in selected))
+
+
 def _ensure_submitted_notebook(connection: Connection, notebook_id: str, submission_id: str) -> str:
     """Mirror a master in a submission as nbgrader does: an empty grade and an empty comment where one can be given."""
     submitted = SubmittedNotebook.__table__
@@ -355,13 +347,13 @@ def _ensure_submitted_notebook(connection: Connection, notebook_id: str, submiss
     ).scalar()
     if submitted_id is None:
         submitted_id = _insert(connection, SubmittedNotebook, notebook_id=notebook_id, assignment_id=submission_id)
-    for model, kinds in ((Grade, ("GradeCell", "TaskCell")), (Comment, ("SolutionCell", "TaskCell"))):
+    for model, kinds in _GIVEN:
         cells = connection.scalars(
             select(BaseCell.id).where(BaseCell.notebook_id == notebook_id, BaseCell.type.in_(kinds))
         ).all()
         if cells:
             connection.execute(
-                insert(model.__table__).on_conflict_do_nothing(),
+                insert(connection, model.__table__).on_conflict_do_nothing(),
                 [{"cell_id": cell_id, "notebook_id": submitted_id} for cell_id in cells],
             )
     return submitted_id
@@ -421,7 +413,12 @@ def _literal(told: str) -> str:
 
 
 def _write_penalty(
-    connection: Connection, student: str, submission_id: str, submitted_id: str, penalty: Penalty
+    connection: Connection,
+    student: str,
+    submission_id: str,
+    submitted_id: str,
+    cells: Mapping[str, _GradedCell],
+    penalty: Penalty,
 ) -> None:
     timestamp, duedate, extension = connection.execute(
         select(SubmittedAssignment.timestamp, Assignment.duedate, SubmittedAssignment.extension)
@@ -430,8 +427,10 @@ def _write_penalty(
     ).one()
     points = None
     if (late := seconds_late(timestamp, duedate, extension)) > 0:
+        # With the cells, with which the index begins: without them the grades of the whole class are looked through.
+        of_cells = Grade.cell_id.in_([cell.id for cell in cells.values()])
         score = connection.execute(
-            select(func.coalesce(func.sum(Grade.score), 0.0)).where(Grade.notebook_id == submitted_id)
+            select(func.coalesce(func.sum(Grade.score), 0.0)).where(of_cells, Grade.notebook_id == submitted_id)
         ).scalar_one()
         points = penalty(student, score, late)
     if points is not None:

@@ -31,6 +31,14 @@ MARK = ".sample-class"
 """File in ``submitted/`` that says: all this may be replaced by the next sample class."""
 
 _BASES = ("reference", "release")
+_NBGRADER = "nbgrader_config.py"
+_OWN_GRADEBOOK = b"""
+# The made-up class has a gradebook of its own.
+import pathlib
+
+get_config().CourseDirectory.db_url = f"sqlite:///{pathlib.Path(__file__).resolve().with_name('gradebook.db')}"
+"""
+
 T = TypeVar("T")
 
 
@@ -179,13 +187,18 @@ def write_class(course: Course, assignments: Sequence[Assignment], to: Path) -> 
 
 def _copy_course(course: Course, to: Path) -> None:
     shutil.rmtree(to / course.source.name, ignore_errors=True)
-    for name in (SETTINGS, "nbgrader_config.py"):
-        if (course.root / name).is_file():
-            write_file(to / name, (course.root / name).read_bytes())
+    copy_settings(course, to)
     # All of them: the settings may speak of any.
     for folder in (course.source, course.root / CASES):
         if folder.is_dir():
             shutil.copytree(folder, to / folder.name, dirs_exist_ok=True)
+
+
+def copy_settings(course: Course, to: Path) -> None:
+    """Copy what is set for a course and for nbgrader, but not where the gradebook lies: it is the real class's."""
+    write_file(to / SETTINGS, (course.root / SETTINGS).read_bytes())
+    path = course.root / _NBGRADER
+    write_file(to / _NBGRADER, (path.read_bytes() if path.is_file() else b"") + _OWN_GRADEBOOK)
 
 
 def _new_cell(source: str, cell_id: str) -> NotebookNode:

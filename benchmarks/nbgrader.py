@@ -12,7 +12,7 @@ from pathlib import Path
 from autograder.build import read_master
 from autograder.course import Assignment, Course
 from autograder.kernels.process import CALM
-from autograder.sample import Case, submission_bytes
+from autograder.sample import Case, copy_settings, submission_bytes
 
 NBGRADER = str(Path(sys.executable).with_name("nbgrader"))
 
@@ -40,8 +40,7 @@ def make_course(course: Course, assignment: Assignment, cases: Sequence[Case], f
     (notebook,) = assignment.notebooks
     master = read_master(notebook.path)
     shutil.copytree(course.source, folder / "source")
-    for name in ("course.toml", "nbgrader_config.py"):
-        shutil.copy(course.root / name, folder / name)
+    copy_settings(course, folder)
     for case in cases:
         path = folder / "submitted" / case.student / assignment.name / notebook.path.name
         path.parent.mkdir(parents=True)

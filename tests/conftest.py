@@ -9,10 +9,12 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from autograder.course import Course, load_course
+from autograder.nbgrader_settings import database_url, load_settings
 from autograder.notebook import notebook_text
+from tests.postgresql import Server, served
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from nbformat import NotebookNode
@@ -45,6 +47,39 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         long = [item for item in items if item.get_closest_marker("long")]
         items[:] = [item for item in items if item not in long]
         config.hook.pytest_deselected(items=long)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_settings_of_ones_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Whoever runs the tests may have set where nbgrader's gradebook lies: nothing is to be written there."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("JUPYTER_CONFIG_DIR", str(tmp_path_factory.mktemp("jupyter")))
+        yield
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[Server]:
+    """A PostgreSQL server; the test is skipped where there is none to start."""
+    with served() as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Have the gradebook in a database of each kind: on a server, because the user's settings for nbgrader say so."""
+    kind: str = request.param
+    if kind == "postgresql":
+        url = request.getfixturevalue("postgresql").new("course")
+        settings = tmp_path / "jupyter" / "nbgrader_config.py"
+        settings.parent.mkdir()
+        settings.write_text(f"get_config().CourseDirectory.db_url = {url!r}\n")
+        monkeypatch.setenv("JUPYTER_CONFIG_DIR", str(settings.parent))
+    return kind
+
+
+def gradebook_url(course: Course) -> str:
+    """Give where a course's gradebook lies, as nbgrader takes it."""
+    return database_url(load_settings(course.root), course.root).render_as_string(hide_password=False)
 
 
 class Cells:

@@ -18,8 +18,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from autograder.conducting import conduct_twice
 from autograder.course import Course, Limits, NotebookSource
-from autograder.grading import Settings, conditions, conduct_twice, data_folder
+from autograder.grading import Settings, conditions, data_folder
 from autograder.paper import Paper
 from autograder.verdict import CellVerdict, Outcome, Verdict
 from autograder.versions import versions

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import TracebackType
 
 from autograder.errors import AutograderError
+from autograder.kernels.gpus import NO_GPU
 from autograder.kernels.server import Request
 from autograder.temporary import HeldFolder
 
@@ -56,8 +57,8 @@ CALM = {
     "TF_ENABLE_ONEDNN_OPTS": "0",
     "MPLBACKEND": "module://matplotlib_inline.backend_inline",
     "PYTHONDONTWRITEBYTECODE": "1",
-    # No GPU: TensorFlow then asks for none, and says nothing about it.
-    "CUDA_VISIBLE_DEVICES": "-1",
+    # TensorFlow then asks for no GPU, and says nothing about it; JAX does not stop for want of one.
+    **NO_GPU,
 }
 """Environment that keeps standard error quiet and results comparable."""
 

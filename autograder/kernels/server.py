@@ -313,6 +313,7 @@ def _become_kernel(connection: socket.socket, server_pid: int) -> NoReturn:
         os.environ.clear()
         os.environ.update(request.environment)
         tempfile.tempdir = None  # what the server has found out is not for the kernel, who may not even write there
+        let_jax_read_again()
         os.chdir(request.cwd)
         if request.policy is not None:
             confine(request.policy)
@@ -351,6 +352,12 @@ def _keep_off_the_log() -> None:
     nowhere = os.open(os.devnull, os.O_RDWR)
     os.dup2(nowhere, 2)
     os.close(nowhere)
+
+
+def let_jax_read_again() -> None:
+    """Have JAX, which reads this variable when it is imported and looks for devices later, go by the kernel's own."""
+    if "jax" in sys.modules:
+        sys.modules["jax"].config.update("jax_platforms", os.environ.get("JAX_PLATFORMS") or None)
 
 
 def _reseed() -> None:

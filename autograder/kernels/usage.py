@@ -7,8 +7,9 @@ group of its own to put them into, it has to look.
 
 from __future__ import annotations
 
+import contextlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
@@ -18,6 +19,7 @@ _PROC = Path("/proc")
 _RESIDENT = re.compile(r"^Rss(?:Anon|Shmem):\s+(\d+) kB$", re.MULTILINE)
 _PROPORTIONAL = re.compile(r"^Pss_(?:Anon|Shmem):\s+(\d+) kB$", re.MULTILINE)
 _KIBIBYTE = 1024
+_BYTES_OF_A_BLOCK = 512
 
 
 @dataclass(frozen=True)
@@ -33,11 +35,14 @@ class Ceiling:
         Processes and threads; 0: no limit.
     files : int
         Files (sockets, that is) in the folder of its connection; 0: no limit.
+    files_of_memory : bool
+        Whether it may make any. What is in them counts as memory, also where no process looks into it.
     """
 
     memory: int = 0
     processes: int = 0
     files: int = 0
+    files_of_memory: bool = False
 
 
 class Watch:
@@ -77,9 +82,10 @@ class Watch:
             return "processes"
         if ceiling.files and _count(self._folder) > ceiling.files:
             return "files"
-        if not ceiling.memory or sum(map(_resident, tree)) <= self._base + ceiling.memory:
+        hidden = _in_files_of_memory(tree) if ceiling.files_of_memory else 0
+        if not ceiling.memory or sum(map(_resident, tree)) + hidden <= self._base + ceiling.memory:
             return ""
-        sums = accumulate(map(_proportional, tree))
+        sums = accumulate(map(_proportional, tree), initial=hidden)
         return "memory" if any(each > self._shared + ceiling.memory for each in sums) else ""
 
 
@@ -98,6 +104,19 @@ def _sum(pattern: re.Pattern[str], file: Path) -> int:
     except OSError:
         return 0  # it has ended meanwhile
     return _KIBIBYTE * sum(map(int, pattern.findall(text)))
+
+
+def _in_files_of_memory(pids: Iterable[int]) -> int:
+    """Bytes in all files of memory that these processes have open, each counted once."""
+    found = {}
+    for pid in pids:
+        with contextlib.suppress(OSError):  # it has ended meanwhile
+            for entry in (_PROC / str(pid) / "fd").iterdir():
+                with contextlib.suppress(OSError):  # closed meanwhile
+                    if str(entry.readlink()).startswith("/memfd:"):
+                        status = entry.stat()
+                        found[status.st_dev, status.st_ino] = status.st_blocks * _BYTES_OF_A_BLOCK
+    return sum(found.values())
 
 
 def _tree(pid: int) -> Iterator[int]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import struct
+from collections.abc import Collection
 
 from autograder.sandbox import system
 from autograder.sandbox.system import SandboxError
@@ -88,9 +89,14 @@ _LOAD, _JUMP_IF_EQUAL, _JUMP_IF_AT_LEAST, _JUMP_IF_ANY_BIT, _RETURN = 0x20, 0x15
 _ALLOW, _REFUSE, _KILL_PROCESS = 0x7FFF0000, 0x00050000, 0x80000000
 
 
-def restrict() -> None:
+def restrict(*, files_of_memory: bool = False) -> None:
     """
     Refuse the calls to this thread and what it starts, for ever.
+
+    Parameters
+    ----------
+    files_of_memory : bool
+        Leave it the call that makes them: NVIDIA's driver does not begin without.
 
     Raises
     ------
@@ -103,13 +109,13 @@ def restrict() -> None:
         raise SandboxError("calls", f"the system calls of {machine} are not known here", f"Use {known}.")
     try:
         system.gain_no_privileges()  # the kernel demands it: a set-user-id program must not inherit the filter
-        system.filter_calls(program(machine))
+        system.filter_calls(program(machine, except_for=("memfd_create",) if files_of_memory else ()))
     except OSError as error:
         remedy = "It needs Linux with CONFIG_SECCOMP_FILTER, and a container that lets seccomp through."
         raise SandboxError("calls", f"to filter system calls: {error}", remedy) from error
 
 
-def program(machine: str) -> bytes:
+def program(machine: str, *, except_for: Collection[str] = ()) -> bytes:
     """Give the filter for a machine, as instructions of the classic Berkeley packet filter."""
     column, architecture = _ARCHITECTURES[machine]
     refuse, not_there = _REFUSE | errno.EPERM, _REFUSE | errno.ENOSYS
@@ -122,8 +128,9 @@ def program(machine: str) -> bytes:
     if machine == "x86_64":
         lines += _when(_JUMP_IF_AT_LEAST, _X32, not_there)
     lines += _when(_JUMP_IF_EQUAL, _CLONE3[column], not_there)
-    for numbers in _REFUSED.values():
-        lines += _when(_JUMP_IF_EQUAL, numbers[column], refuse)
+    for name, numbers in _REFUSED.items():
+        if name not in except_for:
+            lines += _when(_JUMP_IF_EQUAL, numbers[column], refuse)
     lines += [
         (_JUMP_IF_EQUAL, 1, 0, _CLONE[column]),
         (_RETURN, 0, 0, _ALLOW),

@@ -26,9 +26,11 @@ _SCOPE_SINCE, _ABSTRACT_SOCKETS_AND_SIGNALS = 6, 0b11
 
 LIST, READ, WRITE = _READ_DIR, _READ_DIR | _READ_FILE | _EXECUTE, ~(_MAKE_CHAR | _MAKE_BLOCK)
 SOCKETS = _READ_DIR | _READ_FILE | _MAKE_SOCKET | _REMOVE_FILE
+DEVICE = _READ_FILE | _WRITE_FILE | _IOCTL_DEV
+NAMES = _READ_DIR | _READ_FILE | _WRITE_FILE | _TRUNCATE
 """
 What may be done with a path: list folders; read and run; whatever else but making devices; make sockets, and remove
-what is there.
+what is there; use a device; write into files that are there, as a thread's name is.
 """
 
 
@@ -54,7 +56,7 @@ def restrict(rules: Iterable[tuple[str, int]]) -> None:
     Parameters
     ----------
     rules : iterable of (str, int)
-        A path, with all that is below it, and what may be done with it: `LIST`, `READ`, `WRITE` or `SOCKETS`.
+        A path, with all that is below it, and what may be done with it: `LIST`, `READ`, `WRITE` ...
 
     Raises
     ------

@@ -47,7 +47,7 @@ def confine(policy: Policy) -> None:
     if "privileges" in layers:
         limits.give_up_privileges()
     if "calls" in layers:
-        calls.restrict()
+        calls.restrict(files_of_memory=policy.cuda)
 
 
 def _rules(policy: Policy) -> list[tuple[str, int]]:
@@ -59,6 +59,8 @@ def _rules(policy: Policy) -> list[tuple[str, int]]:
         *((path, landlock.READ) for path in policy.readable),
         *((path, landlock.WRITE) for path in policy.writable),
         *((path, landlock.SOCKETS) for path in policy.sockets),
+        *((path, landlock.DEVICE) for path in policy.devices),
+        *((path, landlock.NAMES) for path in [view.THREADS] * policy.cuda),
         *((path, landlock.WRITE) for path in (*view.DEVICES, *own) if Path(path).exists()),
     ]
     if "view" in policy.layers:

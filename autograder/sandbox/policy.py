@@ -46,6 +46,10 @@ class Policy:
         writes there ends with it, and takes no room on the disk.
     sockets : tuple of str
         Absolute paths of folders in which it may make sockets, and no files or folders.
+    devices : tuple of str
+        Absolute paths of device files that it may use: read, write and control.
+    cuda : bool
+        It may also do what NVIDIA's driver cannot do without: make files of memory, and name its threads.
     memory : int
         Bytes that it may have on top of what it has when it is confined, and each of its children too; 0: no limit.
         Only what is private to the process counts (``RLIMIT_DATA``), not what is mapped as shared.
@@ -68,6 +72,8 @@ class Policy:
     readable: tuple[str, ...]
     writable: tuple[str, ...]
     sockets: tuple[str, ...] = ()
+    devices: tuple[str, ...] = ()
+    cuda: bool = False
     memory: int = 0
     processes: int = 512
     file_size: int = 256 * 2**20
@@ -83,7 +89,8 @@ class Policy:
         if "view" in self.layers and "namespaces" not in self.layers:
             msg = "the layer 'view' needs 'namespaces': it is made of mounts that nobody else sees"
             raise ValueError(msg)
-        relative = [path for path in (*self.readable, *self.writable, *self.sockets) if not Path(path).is_absolute()]
+        named = (*self.readable, *self.writable, *self.sockets, *self.devices)
+        relative = [path for path in named if not Path(path).is_absolute()]
         if relative:
             msg = f"not absolute: {', '.join(relative)}"
             raise ValueError(msg)
@@ -96,7 +103,7 @@ class Policy:
     @classmethod
     def from_json(cls, plain: Mapping[str, Any]) -> Policy:
         """Read what :meth:`to_json` gave."""
-        paths = {name: tuple(plain[name]) for name in ("readable", "writable", "sockets")}
+        paths = {name: tuple(plain[name]) for name in ("readable", "writable", "sockets", "devices")}
         return cls(**{**plain, **paths, "layers": frozenset(plain["layers"])})
 
 

@@ -20,6 +20,8 @@ from autograder.sandbox.system import MS_BIND, MS_NODEV, MS_NOEXEC, MS_NOSUID, M
 DEVICES = ("/dev/full", "/dev/null", "/dev/random", "/dev/urandom", "/dev/zero")
 SHARED_MEMORY = "/dev/shm"
 TERMINALS = "/dev/pts"
+THREADS = "/proc/self/task"
+"""The candidate's threads. NVIDIA's driver names its own, and ends where it cannot."""
 
 _LINKS = {"/dev/fd": "/proc/self/fd", "/dev/stdin": "fd/0", "/dev/stdout": "fd/1", "/dev/stderr": "fd/2"}
 _OUTSIDE = "/.outside"
@@ -72,7 +74,7 @@ def narrow(policy: Policy) -> None:
         Path(TERMINALS).mkdir()
         _mount_terminals()
         Path("/proc").mkdir()
-        _mount_proc(_OUTSIDE)
+        _mount_proc(_OUTSIDE, are_threads_named=policy.cuda)
         system.unmount(_OUTSIDE)
         Path(_OUTSIDE).rmdir()
         system.restrict_mount("/", MS_RDONLY | MS_NODEV | MS_NOSUID, recursive=False)
@@ -98,6 +100,8 @@ def _bring(policy: Policy) -> None:
     for device in DEVICES:
         if Path(_OUTSIDE + device).exists():
             _bind(_place(device), MS_NOSUID)
+    for device in policy.devices:
+        _bind(_place(device), MS_NOSUID)
 
 
 def _bind_all(paths: tuple[str, ...], flags: int) -> None:
@@ -105,8 +109,7 @@ def _bind_all(paths: tuple[str, ...], flags: int) -> None:
     for path in sorted(paths):
         place = _place(path)
         if not any(place.is_relative_to(folder) for folder in brought):
-            # A device that a policy names (a GPU) is to be one.
-            _bind(place, flags | (0 if place.is_relative_to("/dev") else MS_NODEV))
+            _bind(place, flags | MS_NODEV)
             brought.append(place)
 
 
@@ -158,15 +161,24 @@ def _place(path: str) -> Path:
     return place
 
 
-def _mount_proc(outside: str = "") -> None:
+def _mount_proc(outside: str = "", *, are_threads_named: bool = False) -> None:
+    # Read-only: root's files in it are the machine's settings, and open to a root that has no capability. Where threads
+    # are to be named, the mount is so and not the file system, of which one folder is mounted once more.
+    whole = 0 if are_threads_named else MS_RDONLY
     try:
-        # Read-only: root's files in it are the machine's settings, and open to a root that has no capability.
-        system.mount("proc", "/proc", "proc", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC)
+        system.mount("proc", "/proc", "proc", whole | MS_NOSUID | MS_NODEV | MS_NOEXEC)
     except PermissionError:
         # In a container whose own /proc is partly covered, nobody gets a fresh one. The old one names the container's
         # processes; their memory and environment are closed to another user namespace.
         system.mount(f"{outside}/proc", "/proc", None, MS_BIND | MS_REC)
         system.restrict_mount("/proc", MS_RDONLY | MS_NOSUID | MS_NODEV)
+        if are_threads_named:
+            system.mount(outside + THREADS, THREADS, None, MS_BIND)
+            system.restrict_mount(THREADS, MS_NOSUID | MS_NODEV)
+    else:
+        if are_threads_named:
+            system.mount(THREADS, THREADS, None, MS_BIND)
+            system.restrict_mount("/proc", MS_RDONLY, recursive=False)
 
 
 def _mount_shared_memory() -> None:

@@ -23,6 +23,7 @@ from typing import Any
 import nbformat
 
 from autograder.course import Limits
+from autograder.kernels.gpus import Slot
 from autograder.kernels.kernel import CellRun, End, Kernel, KernelError
 from autograder.kernels.outputs import Talk
 from autograder.kernels.process import ForkServerError, can_fork, shared_server
@@ -51,6 +52,11 @@ _MAX_SOCKETS = 100
 _MARGIN = 300
 # Beyond that it takes long to find out which names a student's cell should have bound; it is for a hint alone.
 _MAX_READABLE_CHARACTERS = 20_000
+# Host memory that CUDA's libraries take besides what a notebook does with it.
+_MEBIBYTES_FOR_CUDA = 4096
+_COMPUTE = "from autograder.kernels.gpus import compute; compute()"
+# The first kernel on a GPU loads a gigabyte of libraries.
+_COMPUTE_SECONDS = 180.0
 _LOADS = re.compile(r"""\bdata\.load\(["'](\w+)["']\)""")
 
 
@@ -71,6 +77,10 @@ class Conditions:
         What the kernels, each confined to folders of its own, may read besides; None: they are not confined.
     candidate_readable, examiner_readable : tuple of str
         What one of them alone may read besides.
+    gpu_users : tuple of str
+        Which of the two, ``"candidate"`` and ``"examiner"``, are to have a GPU; empty where a paper needs none.
+    gpu : Slot, optional
+        The share of a GPU that they have, lent by whoever runs the paper. A kernel without one is on the processor.
     """
 
     environment: dict[str, str] = field(default_factory=dict)
@@ -80,6 +90,12 @@ class Conditions:
     readable: tuple[str, ...] | None = None
     candidate_readable: tuple[str, ...] = ()
     examiner_readable: tuple[str, ...] = ()
+    gpu_users: tuple[str, ...] = ()
+    gpu: Slot | None = None
+
+    def gpu_of(self, who: str) -> Slot | None:
+        """Give the share of a GPU that a kernel has."""
+        return self.gpu if who in self.gpu_users else None
 
 
 def conduct(paper: Paper, limits: Limits, conditions: Conditions) -> Verdict:
@@ -106,22 +122,7 @@ async def _conduct(paper: Paper, limits: Limits, conditions: Conditions) -> Verd
     begin = time.monotonic()
     with _folders(conditions.files) as folders:
         async with contextlib.AsyncExitStack() as stack:
-            starts = [
-                Kernel.start(
-                    connection=folders[f"{who}-connection"],
-                    cwd=folders[who],
-                    environment=_environment(folders[who], conditions, extra),
-                    policy=_policy(who, folders, limits, conditions),
-                    ceiling=Ceiling(
-                        int(limits.memory_limit * _MEBIBYTE), int(limits.process_limit) + _MARGIN, files=_MAX_SOCKETS
-                    ),
-                    talk=Talk(int(limits.output_limit), limits.message_limit),
-                )
-                for who, extra in (
-                    ("candidate", conditions.candidate_environment),
-                    ("examiner", conditions.examiner_environment),
-                )
-            ]
+            starts = [_start(who, folders, limits, conditions) for who in ("candidate", "examiner")]
             kernels = await asyncio.gather(*starts, return_exceptions=True)
             for kernel in kernels:
                 if isinstance(kernel, Kernel):
@@ -132,6 +133,61 @@ async def _conduct(paper: Paper, limits: Limits, conditions: Conditions) -> Verd
             await session.run()
             await session.require_machine()
     return session.verdict(time.monotonic() - begin)
+
+
+def try_gpu(conditions: Conditions) -> str:
+    """
+    Try to compute, in a kernel such as a candidate's, on the GPU that these conditions lend it.
+
+    Returns
+    -------
+    str
+        Why it cannot be done, in a line; empty where it can, and where kernels have no Keras that could use a GPU.
+
+    Raises
+    ------
+    ForkServerError
+        There are no warm kernels on this machine.
+    """
+    if can_fork() and not any(name.partition(".")[0] == "keras" for name in shared_server().modules):
+        return ""
+    try:
+        return asyncio.run(_try_gpu(replace(conditions, gpu_users=("candidate",))))
+    except KernelError as error:
+        return f"{error}."
+
+
+async def _try_gpu(conditions: Conditions) -> str:
+    with _folders("") as folders:
+        async with await _start("candidate", folders, Limits(), conditions) as kernel:
+            run = await kernel.run(_COMPUTE, timeout=_COMPUTE_SECONDS)
+            if run.end is End.OK:
+                return ""
+            if run.end is End.DIED:
+                return f"a kernel that computes on it ends with exit code {await kernel.death}."
+            return f"{run.error_name}: {' '.join(run.error_message.split())}"
+
+
+async def _start(who: str, folders: Mapping[str, Path], limits: Limits, conditions: Conditions) -> Kernel:
+    memory = _memory(who, limits, conditions)
+    return await Kernel.start(
+        connection=folders[f"{who}-connection"],
+        cwd=folders[who],
+        environment=_environment(who, folders[who], conditions),
+        policy=_policy(who, folders, limits, conditions),
+        ceiling=Ceiling(
+            memory,
+            int(limits.process_limit) + _MARGIN,
+            files=_MAX_SOCKETS,
+            files_of_memory=conditions.gpu_of(who) is not None,
+        ),
+        talk=Talk(int(limits.output_limit), limits.message_limit),
+    )
+
+
+def _memory(who: str, limits: Limits, conditions: Conditions) -> int:
+    """Bytes that a kernel may have."""
+    return int(limits.memory_limit + (_MEBIBYTES_FOR_CUDA if conditions.gpu_of(who) else 0)) * _MEBIBYTE
 
 
 def _data_sets(paper: Paper) -> set[str]:
@@ -374,8 +430,10 @@ def _started(kernel: Kernel | BaseException) -> Kernel:
     return kernel
 
 
-def _environment(home: Path, conditions: Conditions, extra: Mapping[str, str]) -> dict[str, str]:
+def _environment(who: str, home: Path, conditions: Conditions) -> dict[str, str]:
     """Give a kernel's whole environment; of the grader's own only what says nothing of it."""
+    own = {"candidate": conditions.candidate_environment, "examiner": conditions.examiner_environment}
+    slot = conditions.gpu_of(who)
     inherited = {
         name: os.environ[name] for name in ("PATH", "LANG", "LC_ALL", "TZ", "KERAS_BACKEND") if name in os.environ
     }
@@ -385,7 +443,8 @@ def _environment(home: Path, conditions: Conditions, extra: Mapping[str, str]) -
         "TMPDIR": str(home),
         "IPYTHONDIR": f"{home}/.ipython",
         **conditions.environment,
-        **extra,
+        **own[who],
+        **(slot.environment(len(conditions.gpu_users)) if slot else {}),
     }
 
 
@@ -402,11 +461,14 @@ def _policy(who: str, folders: Mapping[str, Path], limits: Limits, conditions: C
         "candidate": ([*conditions.candidate_readable, folders["line"]], []),
         "examiner": ([*conditions.examiner_readable, folders["candidate-connection"]], [folders["line"]]),
     }[who]
+    slot = conditions.gpu_of(who)
     return Policy(
         readable=(*conditions.readable, *map(str, readable)),
         writable=(str(folders[who]),),
         sockets=tuple(map(str, [folders[f"{who}-connection"], *sockets])),
-        memory=int(limits.memory_limit * _MEBIBYTE),
+        devices=slot.gpu.devices if slot else (),
+        cuda=slot is not None,
+        memory=_memory(who, limits, conditions),
         processes=int(limits.process_limit),
         file_size=int(limits.file_limit * _MEBIBYTE),
         folder_size=int(limits.folder_limit * _MEBIBYTE),

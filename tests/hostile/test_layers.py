@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -238,6 +238,90 @@ def test_all_layers_together_forbid(place, source):
     assert not place.can(source, *LAYERS)
 
 
+# Devices that a policy names, for a GPU. None is needed here: the terminal at which a process was started is a device
+# as well, which it writes to, and which does what it is told to.
+
+WRITE_TO_DEVICE = "os.write(os.open('/dev/tty', os.O_RDWR), b'x')"
+CONTROL_DEVICE = "import fcntl, termios; fcntl.ioctl(os.open('/dev/tty', os.O_RDWR), termios.TIOCSWINSZ, bytes(8))"
+AT_A_TERMINAL = "os.close(os.open(os.environ['TERMINAL'], os.O_RDWR))"
+
+
+@pytest.fixture
+def terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A terminal at which processes of this test are started that open it."""
+    controller, device = os.openpty()
+    monkeypatch.setenv("TERMINAL", os.ttyname(device))
+    yield
+    os.close(controller)
+    os.close(device)
+
+
+def runs(place: Place, policy: Policy, source: str, before: str = "") -> bool:
+    done = place.run(policy, source + "\nprint('done')", before)
+    assert "SandboxError" not in done.stderr
+    return (done.returncode, done.stdout) == (0, "done\n")
+
+
+@pytest.mark.parametrize(
+    "layers",
+    [
+        pytest.param(LAYERS, id="all"),
+        pytest.param(("namespaces", "view"), id="view"),
+        pytest.param(("landlock",), id="landlock", marks=needs_landlock(5)),
+    ],
+)
+@pytest.mark.parametrize("source", [WRITE_TO_DEVICE, CONTROL_DEVICE], ids=["write", "control"])
+def test_a_device_serves_whoever_has_it_in_the_policy_and_nobody_else(place, terminal, source, layers):
+    policy = place.policy(*layers)
+    only_readable = replace(policy, readable=(*policy.readable, "/dev/tty"))
+
+    assert runs(place, replace(policy, devices=("/dev/tty",)), source, AT_A_TERMINAL)
+    assert not runs(place, policy, source, AT_A_TERMINAL)
+    assert not runs(place, only_readable, source, AT_A_TERMINAL)
+
+
+def test_a_device_that_is_not_there_is_told(place):
+    done = place.run(replace(place.policy(*LAYERS), devices=("/dev/nvidia99",)), "")
+
+    assert "SandboxError" in done.stderr
+    assert "/dev/nvidia99" in done.stderr
+
+
+NAME_A_THREAD = """
+named = threading.Event()
+thread = threading.Thread(target=named.wait)
+thread.start()
+name = Path(f'/proc/self/task/{thread.native_id}/comm')
+try:
+    name.write_text('cuda00001000001')
+    assert name.read_text() == 'cuda00001000001\\n'
+finally:
+    named.set()
+"""
+
+
+@pytest.mark.parametrize(
+    "source", ["os.memfd_create('hidden')", NAME_A_THREAD], ids=["a-file-of-memory", "a-threads-name"]
+)
+def test_what_nvidias_driver_needs_is_for_whoever_has_a_gpu(place, source):
+    assert runs(place, replace(place.policy(*LAYERS), cuda=True), source)
+    assert not runs(place, place.policy(*LAYERS), source)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        pytest.param("Path('/proc/sys/kernel/core_pattern').open('r+')", id="a-setting-of-the-machine"),
+        pytest.param("Path('/proc/self/oom_score_adj').open('r+')", id="who-is-killed-first"),
+        pytest.param("Path('/proc/1/task/1/comm').open('r+')", id="the-name-of-another-process"),
+        pytest.param("Path('/proc/self/task/new').touch()", id="a-file-in-proc"),
+        pytest.param(CALL.format("shmget(0, 4096, 0o1600)"), id="a-segment-of-memory"),
+    ],
+)
+def test_and_nothing_else_is_open_then(place, source):
+    assert not runs(place, replace(place.policy(*LAYERS), cuda=True), source)
+
+
 # A figure needs a list of fonts that a warm kernel has read before it is confined. The threads of NumPy's library are
 # left behind in a fork.
 WARM = """
@@ -279,7 +363,7 @@ def test_what_a_kernel_needs_works(place, source):
 
 
 def test_the_whole_policy_travels_as_json(place):
-    policy = place.policy("landlock", "limits")
+    policy = replace(place.policy("landlock", "limits"), devices=("/dev/full",), cuda=True)
 
     assert Policy.from_json(json.loads(json.dumps(policy.to_json()))) == policy
 
@@ -290,6 +374,7 @@ def test_the_whole_policy_travels_as_json(place):
         ({"layers": frozenset({"magic"})}, "magic"),
         ({"layers": frozenset({"view"})}, "needs 'namespaces'"),
         ({"readable": ("usr",)}, "not absolute: usr"),
+        ({"devices": ("nvidia0",)}, "not absolute: nvidia0"),
     ],
 )
 def test_a_policy_that_cannot_be_meant_is_refused(wrong, message):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -11,27 +12,49 @@ from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+from nbformat.v4 import new_notebook
 
-from autograder.cluster import ClusterError, ClusterExecutor, pack, perform
+from autograder.cluster import ClusterError, ClusterExecutor, NoDataError, pack, perform, promises_gpu
 from autograder.course import Limits
 from autograder.sealed.session import Conditions
-from tests.kernel.test_grade_command import RIGHT, Class, outcomes, submission
+from tests.kernel.test_gpus import LongClass
+from tests.kernel.test_grade_command import KERNEL, RIGHT, Class, code, outcomes, submission
 
 distributed = pytest.importorskip("distributed")
 
 
+# Hides a folder from a process and all that it starts.
+HIDDEN = ("unshare", "--user", "--map-root-user", "--mount", "sh", "-c", 'mount -t tmpfs none "$0" && exec "$@"')
+
+
 @pytest.fixture
-def cluster(tmp_path):
-    """A scheduler and two workers of one core, each a process of its own; its address, and the workers' processes."""
+def senders(tmp_path):
+    """A folder of this machine that no worker sees."""
+    folder = tmp_path / "senders"
+    folder.mkdir()
+    if subprocess.run([*HIDDEN, folder, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("ordinary users have no namespaces here: see `autograder doctor`")
+    return folder
+
+
+@contextlib.contextmanager
+def running_cluster(tmp_path, *workers, hidden=None):
+    """
+    Start a scheduler and a worker of one core for each tuple of options, each a process of its own; give the
+    scheduler's address, and the workers' processes.
+    """
     # As on another machine: no part of the course is in their folder, and none of our variables but these.
     place = tmp_path / "elsewhere"
     place.mkdir()
-    environment = {"PATH": os.environ["PATH"], "HOME": str(place)}
+    (place / "nvidia-smi").write_text("#!/bin/sh\necho '0, GPU-aaaa, 16000'\necho '1, GPU-bbbb, 16000'\n")
+    (place / "nvidia-smi").chmod(0o755)
+    environment = {"PATH": f"{place}:{os.environ['PATH']}", "HOME": str(place), "CUDA_VISIBLE_DEVICES": "1"}
     running = []
 
-    def start(module, *arguments):
-        command = [sys.executable, "-m", f"distributed.cli.{module}", *arguments]
+    def start(module, *arguments, around=()):
+        command = [*around, sys.executable, "-m", f"distributed.cli.{module}", *arguments]
         with (place / f"{module}-{len(running)}.log").open("w") as log:
             process = subprocess.Popen(command, cwd=place, env=environment, stdout=log, stderr=log)
         running.append(process)
@@ -39,18 +62,26 @@ def cluster(tmp_path):
 
     file = place / "scheduler.json"
     start("dask_scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", str(file))
-    workers = [
-        start("dask_worker", "--scheduler-file", str(file), "--nthreads", "1", "--no-nanny", "--no-dashboard")
-        for _ in range(2)
-    ]
-    with distributed.Client(scheduler_file=str(file), timeout=60, set_as_default=False) as client:
-        client.wait_for_workers(2, timeout=60)
-        yield client.scheduler.address, workers
-    # Workers first: without a scheduler they would look for it before they end.
-    for process in reversed(running):
-        if process.poll() is None:
-            process.send_signal(signal.SIGTERM)
-        process.wait(timeout=60)
+    plain = ("--scheduler-file", str(file), "--nthreads", "1", "--no-nanny", "--no-dashboard")
+    around = () if hidden is None else (*HIDDEN, str(hidden))
+    processes = [start("dask_worker", *plain, *options, around=around) for options in workers]
+    try:
+        with distributed.Client(scheduler_file=str(file), timeout=60, set_as_default=False) as client:
+            client.wait_for_workers(len(workers), timeout=60)
+            yield client.scheduler.address, processes
+    finally:
+        # Workers first: without a scheduler they would look for it before they end.
+        for process in reversed(running):
+            if process.poll() is None:
+                process.send_signal(signal.SIGTERM)
+            process.wait(timeout=60)
+
+
+@pytest.fixture
+def cluster(tmp_path, senders):
+    """A scheduler and two workers that do not see the sender's folder."""
+    with running_cluster(tmp_path, (), (), hidden=senders) as started:
+        yield started
 
 
 @pytest.fixture
@@ -89,6 +120,58 @@ def test_a_cluster_gives_the_scores_that_this_machine_gives_though_a_worker_is_k
     assert scores(here)["wrong"][0] == 2
 
 
+# GPUs: made up, as what each worker's nvidia-smi says; its CUDA_VISIBLE_DEVICES allows the second one.
+
+HAS_GPU = "import os\nassert os.environ['CUDA_VISIBLE_DEVICES'] == {!r}"
+
+
+@pytest.mark.slow
+def test_papers_that_need_a_gpu_are_for_workers_that_have_one_and_get_that_workers_own(tmp_path):
+    class_ = LongClass(tmp_path / "course")
+    for number in range(3):
+        class_.hand_in_long(f"long-{number}", HAS_GPU.format("GPU-bbbb"))
+        class_.hand_in(f"short-{number}", submission(**RIGHT))
+    with running_cluster(tmp_path, (), ("--name", "with-gpu", "--resources", "GPU=1")) as (address, _):
+        scores, printed = class_.scores("--profile", "gpu", "--scheduler", address)
+
+    assert scores == {
+        **{(f"long-{number}", "02_long"): 4 for number in range(3)},
+        **{(f"short-{number}", "01_twice"): 5 for number in range(3)},
+    }, printed
+
+
+@pytest.mark.slow
+def test_where_no_worker_has_a_gpu_it_is_told_and_not_waited_for(tmp_path):
+    class_ = LongClass(tmp_path / "course")
+    class_.hand_in_long("ada", HAS_GPU.format("-1"))
+    with running_cluster(tmp_path, ()) as (address, _):
+        scores, printed = class_.scores("--profile", "gpu", "--scheduler", address)
+
+    assert scores == {("ada", "02_long"): 4}, printed
+    assert f"No worker has a GPU. Start those that do with: dask worker {address} --resources GPU=1" in printed
+
+
+def test_a_worker_that_is_said_to_have_a_gpu_and_has_none_says_so(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    parcel = pack(Conditions(gpu_users=("candidate",)), ("autograder.sealed.candidate",), gpu_memory=4096)
+    with pytest.raises(ClusterError, match=r"is to have a GPU \(GPU=1\)\. No GPU was found"):
+        perform(lambda *_: None, None, Limits(), parcel)
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("python -m distributed.cli.dask_worker tcp://10.0.0.7:1 --nthreads 1 --resources GPU=1 --name x", True),
+        ("python -m distributed.cli.dask_worker tcp://10.0.0.7:1 --resources 'FAST=1 GPU=2'", True),
+        ("python -m distributed.cli.dask_worker tcp://10.0.0.7:1 --resources=GPU=1", True),
+        ("python -m distributed.cli.dask_worker tcp://10.0.0.7:1 --resources FAST=1", False),
+        ("#SBATCH --gres=gpu:1\npython -m distributed.cli.dask_worker tcp://10.0.0.7:1", False),
+    ],
+)
+def test_whether_workers_of_a_batch_system_will_have_a_gpu_is_read_from_how_they_are_started(line, expected):
+    assert promises_gpu(line) is expected
+
+
 def test_what_lies_beside_a_notebook_travels_as_a_value_and_no_path_does(tmp_path):
     (tmp_path / "pictures").mkdir()
     (tmp_path / "pictures" / "a.txt").write_text("a picture")
@@ -109,21 +192,81 @@ def test_what_lies_beside_a_notebook_travels_as_a_value_and_no_path_does(tmp_pat
     assert str(tmp_path) not in readable
 
 
+def data(_paper, _limits, conditions):
+    return conditions.environment["COURSE_DATA"], conditions.candidate_environment["COURSE_DATA"]
+
+
 def test_a_worker_with_its_own_data_uses_them_and_one_without_says_so(tmp_path, monkeypatch):
     own = tmp_path / "own"
     own.mkdir()
     parcel = pack(Conditions({"COURSE_DATA": "/nowhere/on/this/machine"}), ("autograder.sealed.candidate",))
-
-    def data(_paper, _limits, conditions):
-        return conditions.environment["COURSE_DATA"], conditions.candidate_environment["COURSE_DATA"]
-
     monkeypatch.delenv("COURSE_DATA", raising=False)
-    with pytest.raises(ClusterError, match="Set COURSE_DATA for the workers"):
+    with pytest.raises(NoDataError):
         perform(data, None, Limits(), parcel)
     monkeypatch.setenv("COURSE_DATA", str(own))
     whole, without_holdout = perform(data, None, Limits(), parcel)
     assert whole == str(own)
     assert without_holdout != whole
+
+
+def test_a_folder_that_has_the_name_of_the_senders_and_holds_something_else_is_another_one(tmp_path, monkeypatch):
+    monkeypatch.delenv("COURSE_DATA", raising=False)
+    parcel = pack(Conditions({"COURSE_DATA": str(tmp_path)}), ("autograder.sealed.candidate",))
+    assert perform(data, None, Limits(), parcel)[0] == str(tmp_path)
+    np.savez(tmp_path / "pictures.npz", x_train=np.zeros(2))
+    with pytest.raises(NoDataError):
+        perform(data, None, Limits(), parcel)
+
+
+# The test has the pictures that were held out. The answer looks for them.
+LOOKING = new_notebook(
+    metadata=KERNEL,
+    cells=[
+        code("setup", "import os, pathlib\nimport numpy as np\nfolder = pathlib.Path(os.environ['COURSE_DATA'])"),
+        code("look", "### BEGIN SOLUTION\n...\n### END SOLUTION", solution=True),
+        code(
+            "test_look",
+            "assert np.load(folder / 'own.npz')['x_holdout'].tolist() == [7, 7]\n"
+            "assert np.load(folder / 'weights' / 'w.npz')['x_train'].tolist() == [1, 2]\n"
+            "assert sorted(found) == ['own.npz: x_train', 'w.npz: x_train'], found",
+            points=1,
+        ),
+    ],
+)
+LOOK = """found = []
+for path in [*pathlib.Path("/tmp").rglob("*.npz"), *folder.rglob("*.npz"), *folder.glob("*/*.npz")]:
+    try:
+        found += [f"{path.name}: {name}" for name in np.load(path).files]
+    except OSError:
+        pass
+found = sorted(set(found))"""
+
+
+@pytest.mark.slow
+def test_data_that_workers_do_not_see_are_sent_to_each_once_and_what_is_held_out_reaches_no_candidate(
+    tmp_path, senders, cluster, monkeypatch
+):
+    address, _ = cluster
+    (senders / "weights").mkdir()
+    np.savez(senders / "own.npz", x_train=np.array([1, 2]), x_holdout=np.array([7, 7]))
+    np.savez(senders / "weights" / "w.npz", x_train=np.array([1, 2]))
+    made = Class(tmp_path / "course", LOOKING)
+    students = [f"student{number}" for number in range(6)]
+    for student in students:
+        made.hand_in(student, submission(LOOKING, look=LOOK))
+    monkeypatch.setenv("COURSE_DATA", str(senders))
+    monkeypatch.delenv("COURSE_DATA_SOURCE", raising=False)
+
+    def seen_and_received(folder):
+        from autograder import cluster as here
+
+        return [path.name for path in Path(folder).iterdir()], len(here._received)
+
+    code, records, printed = made.grade("--scheduler", address)
+    assert code == 0, printed
+    assert {student: record["score"] for student, record in records.items()} == dict.fromkeys(students, 1), records
+    with distributed.Client(address, set_as_default=False) as client:
+        assert list(client.run(seen_and_received, str(senders)).values()) == [([], 1), ([], 1)]
 
 
 def test_a_worker_with_other_versions_refuses(tmp_path):
@@ -132,19 +275,44 @@ def test_a_worker_with_other_versions_refuses(tmp_path):
         perform(lambda *_: None, None, Limits(), parcel)
 
 
-def test_a_paper_that_killed_every_worker_is_told_in_words():
-    class KilledWorker(Exception):  # noqa: N818 - as Dask calls it
-        pass
+class KilledWorker(Exception):  # noqa: N818 - as Dask calls it
+    pass
 
-    class Executor:
-        def submit(self, *_):
-            future = Future()
+
+class Killing:
+    """A Dask client whose workers die; before that, the paper's turn had come there so many times."""
+
+    def __init__(self, *begun):
+        self.begun = list(begun)
+        self.tell = None
+
+    def get_executor(self, **_):
+        return self
+
+    def subscribe_topic(self, _topic, handler):
+        self.tell = handler
+
+    def submit(self, _begin, ticket, *_):
+        for _ in range(self.begun[0] if self.begun else 0):
+            self.tell((0.0, ticket))
+        future = Future()
+        if self.begun:
+            self.begun.pop(0)
             future.set_exception(KilledWorker("task-1"))
-            return future
+        else:
+            future.set_result("the verdict")
+        return future
 
-    told = ClusterExecutor(Executor(), ()).submit(None, None, Limits(), Conditions())
-    with pytest.raises(ClusterError, match="memory may be too small"):
+
+def test_a_paper_that_killed_every_worker_is_told_in_words():
+    told = ClusterExecutor(Killing(3), ()).submit(None, None, Limits(), Conditions())
+    with pytest.raises(ClusterError, match="3 workers that ran it was killed: its memory may be too small"):
         told.result(timeout=5)
+
+
+def test_a_paper_that_waited_where_another_one_killed_the_workers_is_run_elsewhere():
+    told = ClusterExecutor(Killing(0, 1), ()).submit(None, None, Limits(), Conditions())
+    assert told.result(timeout=5) == "the verdict"
 
 
 def test_where_no_scheduler_answers_it_is_told(class_):

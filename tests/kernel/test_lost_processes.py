@@ -15,9 +15,9 @@ from typing import Any
 import psutil
 import pytest
 
+from autograder.conducting import conduct_twice
 from autograder.course import Limits
 from autograder.errors import UnwritableError
-from autograder.grading import conduct_twice
 from autograder.kernels.kernel import KernelError
 from autograder.kernels.process import ForkServerError, shared_server
 from autograder.sealed.session import Conditions, conduct

@@ -19,6 +19,19 @@ def test_every_folder_with_a_notebook_is_an_assignment_in_the_order_of_names(mak
     assert course.assignment("02_b").notebooks[0].path == course.root / "source" / "02_b" / "b.ipynb"
 
 
+def test_settings_say_which_assignments_need_a_gpu_and_how_much_of_one(make_course, master):
+    notebooks = {"01_a/a.ipynb": master, "02_b/b.ipynb": master}
+    plain = make_course(notebooks)
+    assert not any(assignment.gpu for assignment in plain.assignments)
+    assert (plain.gpu_memory, plain.gpu_users) == (4096, ("candidate",))
+
+    course = make_course(
+        notebooks, "[grading]\ngpu_memory = 9000\nexaminer_gpu = true\n[assignments.02_b]\ngpu = true\n"
+    )
+    assert [assignment.gpu for assignment in course.assignments] == [False, True]
+    assert (course.gpu_memory, course.gpu_users) == (9000, ("candidate", "examiner"))
+
+
 def test_copies_that_jupyter_keeps_are_no_assignments(make_course, master):
     course = make_course(
         {
@@ -82,12 +95,17 @@ def test_a_course_is_a_value_that_can_go_to_another_process(make_course, master)
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ('titel = "x"', r"unknown key 'titel'. Allowed here: assignments, holdout_seed, limits, preload, title\."),
+        ('titel = "x"', r"unknown key 'titel'. Allowed here: assignments, grading, holdout_seed, limits, "),
         (
             "[limits]\ncell_time = 3",
             r"unknown key 'limits.cell_time'. Allowed here: call_timeout, cell_timeout, file_limit, ",
         ),
-        ("[assignments.01_a]\npoints = 3", r"unknown key 'assignments.01_a.points'. Allowed here: limits\."),
+        ("[assignments.01_a]\npoints = 3", r"unknown key 'assignments.01_a.points'. Allowed here: gpu, limits\."),
+        ("[assignments.01_a]\ngpu = 1", r"assignments.01_a.gpu is 1; it must be true or false"),
+        ("[grading]\ngpus = 2", r"unknown key 'grading.gpus'. Allowed here: examiner_gpu, gpu_memory\."),
+        ("[grading]\ngpu_memory = 8.5", r"grading.gpu_memory is 8.5; it must be a whole number of MiB, 1024 at least"),
+        ("[grading]\ngpu_memory = 8", r"grading.gpu_memory is 8; it must"),
+        ('[grading]\nexaminer_gpu = "yes"', r"grading.examiner_gpu is 'yes'; it must be true or false"),
         ("[assignments.01_a.limits]\nspeed = 3", r"unknown key 'assignments.01_a.limits.speed'"),
         ("[assignments.09_z.limits]\ncell_timeout = 3", r"\[assignments.09_z\].*not in source/. Known: 01_a\."),
         ("[limits]\ncell_timeout = 0", r"limits.cell_timeout is 0; it must be a number above 0"),

@@ -6,8 +6,10 @@ import os
 import shutil
 import sqlite3
 import tempfile
+import tracemalloc
 from concurrent.futures import Executor, Future
 from contextlib import closing
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from autograder import grading
+from autograder import conducting, grading
 from autograder.build import write_file
 from autograder.course import Course, load_course
 from autograder.errors import AutograderError
@@ -323,7 +325,8 @@ def test_papers_that_are_still_waiting_are_not_run_when_nothing_can_be_recorded(
 
     class Slow(Machine):
         def submit(self, *arguments: Any, **options: Any) -> Future[Any]:
-            return waiting if self.asked else super().submit(*arguments, **options)
+            done = super().submit(*arguments, **options)
+            return waiting if self.asked == ["ada"] else done
 
     def fail(*_: Any, **__: Any) -> None:
         raise GradebookError("full")
@@ -347,11 +350,11 @@ def test_a_paper_is_run_once_more_where_the_machine_failed(monkeypatch: pytest.M
             raise outcome
         return outcome
 
-    monkeypatch.setattr(grading, "conduct", conduct)
-    assert grading.conduct_twice(None, None, None) == "the verdict"  # type: ignore[arg-type,comparison-overlap]
+    monkeypatch.setattr(conducting, "conduct", conduct)
+    assert conducting.conduct_twice(None, None, None) == "the verdict"  # type: ignore[arg-type,comparison-overlap]
     outcomes = [failure, failure]
     with pytest.raises(type(failure)):
-        grading.conduct_twice(None, None, None)  # type: ignore[arg-type]
+        conducting.conduct_twice(None, None, None)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("failure", [KernelError("It died."), RuntimeError("a fault of the grader's own")])
@@ -374,6 +377,76 @@ def test_a_failure_of_the_machine_is_told_and_not_kept_and_the_others_are_graded
     assert verdicts["ben"].score == 3
     assert run(course) == {"ada": Step.GRADED, "ben": Step.KEPT}
     assert scores(course) == {"ada": 5, "ben": 3}
+
+
+# --- large classes ------------------------------------------------------------------------------------------------
+
+
+def enrol(course: Course, students: int) -> None:
+    """Let a class of that size hand in what one student did."""
+    handed_in = hand_in(course, "s000", one="right", two="wrong")
+    for number in range(1, students):
+        folder = course.submitted / f"s{number:03}" / ASSIGNMENT
+        folder.mkdir(parents=True)
+        shutil.copy(handed_in, folder)
+
+
+def test_verdicts_are_recorded_while_papers_are_still_handed_out(course: Course) -> None:
+    enrol(course, 20)
+
+    class Watching(Machine):
+        def submit(self, *arguments: Any, **options: Any) -> Future[Any]:
+            recorded.append(len(scores(course)))
+            return super().submit(*arguments, **options)
+
+    recorded: list[int] = []
+    run(course, machine=Watching())
+    assert recorded == list(range(22))
+
+
+def test_of_a_large_class_only_so_many_papers_are_handed_out_at_a_time(
+    course: Course, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(grading, "_HANDED_OUT", 5)
+    enrol(course, 20)
+
+    class Crowded(Machine):
+        """Has no verdict before it is as full as it may become."""
+
+        def submit(self, *arguments: Any, **options: Any) -> Future[Any]:
+            waiting.append((future := Future(), super().submit(*arguments, **options)))  # type: ignore[var-annotated]
+            most.append(len(waiting))
+            if len(waiting) == 5 or len(self.asked) == 22:
+                for each, done in waiting:
+                    each.set_result(done.result())
+                waiting.clear()
+            return future
+
+    waiting: list[tuple[Future[Any], Future[Any]]] = []
+    most: list[int] = []
+    steps = run(course, machine=Crowded())
+    assert set(steps.values()) == {Step.GRADED}
+    assert (len(steps), max(most)) == (22, 5)
+
+
+def test_the_memory_of_a_run_does_not_grow_with_the_notebooks_that_were_executed(course: Course) -> None:
+    enrol(course, 40)
+    large = " " * 2**20
+
+    class Large(Machine):
+        def submit(self, *arguments: Any, **options: Any) -> Future[Any]:
+            verdict = super().submit(*arguments, **options).result()
+            future: Future[Any] = Future()
+            future.set_result(replace(verdict, executed=verdict.executed + large))
+            return future
+
+    tracemalloc.start()
+    try:
+        run(course, machine=Large())
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < 15 * len(large)
 
 
 # --- what is kept -------------------------------------------------------------------------------------------------

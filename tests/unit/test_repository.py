@@ -62,9 +62,10 @@ def recipes():
         ("requirements-dev.txt", PROJECT["project"]["dependencies"]),
         ("requirements-dev.txt", PROJECT["project"]["optional-dependencies"]["dev"]),
         ("requirements-dev.txt", PROJECT["project"]["optional-dependencies"]["cluster"]),
+        ("requirements-dev.txt", PROJECT["project"]["optional-dependencies"]["postgres"]),
         ("requirements-dev.txt", [*PROJECT["build-system"]["requires"], "uv", "editables"]),
     ],
-    ids=["runtime", "runtime in dev", "dev", "cluster", "set-up"],
+    ids=["runtime", "runtime in dev", "dev", "cluster", "postgres", "set-up"],
 )
 def test_every_declared_package_is_pinned_within_its_bounds(file, declared, python):
     pinned = pins(file, python)
