@@ -607,11 +607,12 @@ def steps(gradebook: Gradebook) -> Iterator[list[int]]:
     def watch(connection: sqlite3.Connection, *_: Any) -> None:
         connection.set_progress_handler(count, 10)
 
-    event.listen(gradebook._engine, "checkout", watch)
+    event.listen(gradebook._database._engine, "checkout", watch)
     yield counted
-    event.remove(gradebook._engine, "checkout", watch)
+    event.remove(gradebook._database._engine, "checkout", watch)
 
 
+@A_FILE_ALONE
 def test_recording_a_late_submission_takes_as_long_in_a_large_class_as_in_a_small_one(course: Course) -> None:
     (course.root / "nbgrader_config.py").write_text(A_POINT_AN_HOUR)
     taken = []
@@ -637,9 +638,9 @@ def test_a_class_that_is_complete_is_brought_up_to_date_with_as_many_statements_
             def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
                 statements.append(statement)  # noqa: B023 - it listens within this round alone
 
-            event.listen(gradebook._engine, "before_cursor_execute", note)
+            event.listen(gradebook._database._engine, "before_cursor_execute", note)
             gradebook.sync(course.assignments)
-            event.remove(gradebook._engine, "before_cursor_execute", note)
+            event.remove(gradebook._database._engine, "before_cursor_execute", note)
             taken.append(len(statements))
     assert taken[0] == taken[1] > 0
 
