@@ -30,7 +30,7 @@ from rich.text import Text
 
 from autograder.course import load_course
 from autograder.versions import versions
-from benchmarks import comparison, crowd, ratios, starting
+from benchmarks import comparison, crowd, ratios, scaling, starting
 from benchmarks.measuring import Cell, Options, Part, Tell, combined
 
 _WIDTH = 120
@@ -42,6 +42,7 @@ class Name(StrEnum):
     """The parts, in the order in which they are measured."""
 
     NBGRADER = "nbgrader"
+    SCALING = "scaling"
     CLASS = "class"
     FIRST = "first"
     PAIR = "pair"
@@ -50,6 +51,7 @@ class Name(StrEnum):
 # Each is a function of options and of a line for whoever waits. Another measurement is another line here.
 PARTS: Mapping[Name, Callable[[Options, Tell], Part]] = {
     Name.NBGRADER: comparison.measure,
+    Name.SCALING: scaling.measure,
     Name.CLASS: crowd.measure,
     Name.FIRST: starting.measure_first_verdict,
     Name.PAIR: starting.measure_idle_pair,

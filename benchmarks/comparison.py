@@ -101,7 +101,7 @@ def compare(
     SystemExit
         The two graders gave different scores.
     """
-    class_ = _class(options.course, assignment, students)
+    class_ = class_of(options.course, assignment, students)
     ours, theirs = folder / "ours", folder / "theirs"
     for each in (ours, theirs):
         nbgrader.make_course(options.course, assignment, class_, each)
@@ -133,7 +133,7 @@ def _largest_kernel(process: psutil.Process) -> float:
     return max((float(kernel.memory_full_info().pss) for kernel in kernels(process)), default=0.0)
 
 
-def _class(course: Course, assignment: Assignment, students: int) -> list[nbgrader.Case]:
+def class_of(course: Course, assignment: Assignment, students: int) -> list[nbgrader.Case]:
     """Make a class of that size from the benign cases, each as often as needed, under names of its own."""
     benign = [case for case in cases(course, assignment) if nbgrader.benign(case)]
     endless = itertools.islice(itertools.cycle(benign), students)

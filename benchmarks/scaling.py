@@ -1,137 +1,77 @@
-"""
-Compare the time that a class takes on this machine's own pool with that on a Dask cluster of as many workers.
-
-Examples::
-
-    python -m benchmarks.scaling
-    python -m benchmarks.scaling 05_convolution_by_hand --students 20 --jobs 1 --jobs 2 --jobs 4
-"""
+"""The same class on this machine's own pool and on a Dask cluster of as many workers of one core: one, and more."""
 
 from __future__ import annotations
 
-import itertools
 import json
 import os
-import subprocess
-import sys
 import tempfile
-import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
 
-import typer
-from rich.console import Console
-from rich.table import Table
-
-from autograder.course import Assignment, Course, load_course
-from autograder.sample import cases
 from benchmarks import nbgrader
+from benchmarks.comparison import class_of, class_size
+from benchmarks.measuring import AUTOGRADER, Cell, Options, Part, Ratio, Tell, environment_of_runs, watch
 
-AUTOGRADER = str(Path(sys.executable).with_name("autograder"))
+_RATIO = "cluster / pool"
+# Each worker imports what kernels need, and the pool does so once: of a run of any length it is to be a small part.
+_MOST = 1.1
 
 
-@dataclass(frozen=True)
-class Timed:
+def measure(options: Options, tell: Tell) -> Part:
     """
-    A class graded twice with as many submissions at the same time.
+    Grade a class of the first assignment that trains for no minutes.
 
-    Attributes
-    ----------
-    jobs : int
-        How many at the same time: of the pool, and workers of one core.
-    pool, cluster : float
-        Seconds from the command's start to its end. The workers are there before; warm servers are started in the run.
-    """
-
-    jobs: int
-    pool: float
-    cluster: float
-
-    @property
-    def ratio(self) -> float:
-        """How much longer the cluster takes."""
-        return self.cluster / self.pool
-
-
-def main(
-    name: Annotated[str, typer.Argument(help="Which assignment.")] = "02_sigmoid_neuron",
-    students: Annotated[int, typer.Option(help="Size of the class.")] = 30,
-    jobs: Annotated[list[int] | None, typer.Option(help="Submissions at the same time; may be repeated.")] = None,
-) -> None:
-    """Measure, and print the table."""
-    course = load_course(Path(__file__).parents[1])
-    (assignment,) = course.select([name])
-    console = Console()
-    with tempfile.TemporaryDirectory(prefix="scaling-") as folder, console.status(name) as status:
-        timed = compare(course, assignment, students, jobs or (1, 2), Path(folder), status.update)
-    table = Table(title=f"{students} submissions of {name}, {os.cpu_count()} cores")
-    for heading in ("jobs", "pool s", "times faster", "cluster s", "times faster", "cluster / pool"):
-        table.add_column(heading, justify="right")
-    first = timed[0]
-    for each in timed:
-        gains = first.pool / each.pool, first.cluster / each.cluster
-        row = (each.pool, gains[0], each.cluster, gains[1], each.ratio)
-        table.add_row(str(each.jobs), *(f"{value:.2f}" for value in row))
-    console.print(table)
-
-
-def compare(
-    course: Course,
-    assignment: Assignment,
-    students: int,
-    jobs: Sequence[int],
-    folder: Path,
-    tell: Callable[[str], None] = lambda _line: None,
-) -> list[Timed]:
-    """
-    Grade the same class on the pool and on a cluster, with each number of jobs.
+    Workers are there before the clock starts; their warm servers start in the run, as the pool's does.
 
     Raises
     ------
     SystemExit
-        They gave different scores.
+        Two runs gave different scores.
     """
     from distributed import LocalCluster
 
-    benign = [case for case in cases(course, assignment) if nbgrader.benign(case)]
-    endless = itertools.islice(itertools.cycle(benign), students)
-    class_ = [replace(case, student=f"s{number:03}-{case.student}") for number, case in enumerate(endless)]
-    nbgrader.make_course(course, assignment, class_, folder / "course")
-    tell("warming up")
-    _grade(folder, assignment, "--student", class_[0].student)
-    timed, scores = [], []
-    for number in jobs:
-        tell(f"{number} at the same time on the pool")
-        pool = _grade(folder, assignment, "--jobs", str(number))
-        scores.append(_scores(folder))
-        tell(f"{number} workers of a cluster")
-        with LocalCluster(n_workers=number, threads_per_worker=1, dashboard_address=None) as workers:
-            cluster = _grade(folder, assignment, "--scheduler", workers.scheduler_address)
-        scores.append(_scores(folder))
-        timed.append(Timed(number, pool, cluster))
+    quick = [each for each in options.assignments if class_size(options, each) == options.students]
+    assignment = (quick or options.assignments)[0]
+    students = class_size(options, assignment)
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        course, verdicts = Path(folder) / "course", Path(folder) / "verdicts.json"
+        class_ = class_of(options.course, assignment, students)
+        nbgrader.make_course(options.course, assignment, class_, course)
+        command = [AUTOGRADER, "--course", str(course), "grade", assignment.name, "--force", "--json", str(verdicts)]
+        scores: list[Mapping[str, float]] = []
+
+        def graded(*more: str) -> float:
+            seconds = watch([*command, *more], course, environment_of_runs(os.environ)).wall
+            scores.append({each["student"]: each["score"] for each in json.loads(verdicts.read_text())})
+            return seconds
+
+        tell(f"{assignment.name}: warming up")
+        graded("--student", class_[0].student)
+        scores.clear()
+        taken = []
+        for jobs in sorted({1, options.jobs}):
+            tell(f"{assignment.name}: {jobs} at the same time on the pool")
+            pool = graded("--jobs", str(jobs))
+            tell(f"{assignment.name}: {jobs} workers of a cluster")
+            with LocalCluster(n_workers=jobs, threads_per_worker=1, dashboard_address=None) as workers:
+                taken.append((jobs, pool, graded("--scheduler", workers.scheduler_address)))
     if any(each != scores[0] for each in scores):
         raise SystemExit(f"{assignment.name}: the pool and the cluster gave different scores")
-    return timed
-
-
-def _grade(folder: Path, assignment: Assignment, *options: str) -> float:
-    environment = {name: value for name, value in os.environ.items() if name != "COURSE_DATA"}
-    command = [AUTOGRADER, "--course", folder / "course", "grade", assignment.name, "--force", *options]
-    begin = time.monotonic()
-    subprocess.run(
-        [*command, "--data", "standin", "--json", folder / "verdicts.json"],
-        env=environment,
-        check=True,
-        stdout=subprocess.DEVNULL,
-    )
-    return time.monotonic() - begin
-
-
-def _scores(folder: Path) -> dict[str, float]:
-    return {each["student"]: each["score"] for each in json.loads((folder / "verdicts.json").read_text())}
-
-
-if __name__ == "__main__":
-    typer.run(main)
+    _, first_pool, first_cluster = taken[0]
+    rows: list[Mapping[str, Cell]] = [
+        {
+            "jobs": str(jobs),
+            "pool, s": pool,
+            "times faster": first_pool / pool,
+            "cluster, s": cluster,
+            "times faster there": first_cluster / cluster,
+            _RATIO: cluster / pool,
+        }
+        for jobs, pool, cluster in taken
+    ]
+    ratios = [
+        Ratio(f"{assignment.name}: {_RATIO}, {jobs} jobs", f"{students} submissions", (cluster / pool,))
+        for jobs, pool, cluster in taken
+    ]
+    title = f"Pool and cluster: {students} submissions of {assignment.name}, {os.cpu_count()} cores"
+    return Part(title, tuple(rows), {_RATIO: _MOST}, tuple(ratios))
