@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from autograder.audit import mutation
 from autograder.audit.bank import Bank, Exercise
-from autograder.audit.calibration import CalibrationError, measure
+from autograder.audit.calibration import CalibrationError, measure, tests_with_targets
 from autograder.audit.fairness import (
     Company,
     Fault,
@@ -208,6 +208,13 @@ def audit_mutants(audit: Audit, bench: Bench, banks: Sequence[Bank], settings: S
             f"{bank.path.name}: the equivalent mutant of '{each.exercise}', {each.line!r} -> {each.becomes!r}, is none "
             "any more: no such mutant is made, or a test kills it. Take the entry out."
             for each in stale(bank, survived)
+        ]
+        measured = tests_with_targets(bank.reference) if bank.free else ()
+        audit.problems += [
+            f"{bank.path.name}: '{each.exercise}' cannot be free: no test of it looks up a target. Say of each mutant "
+            "that the tests accept why it does the same, as [[equivalent]]."
+            for each in bank.free
+            if not set(measured) & set(bank.exercise(each.exercise).tests)
         ]
 
 

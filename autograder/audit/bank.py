@@ -96,6 +96,23 @@ class Equivalent:
 
 
 @dataclass(frozen=True)
+class Free:
+    """
+    An exercise that asks for a result and leaves the way to it free: a mutant that comes so far is right as well.
+
+    Attributes
+    ----------
+    exercise : str
+        Grade id of the answer cell.
+    why : str
+        What is free, and what is asked.
+    """
+
+    exercise: str
+    why: str
+
+
+@dataclass(frozen=True)
 class Exercise:
     """
     An answer cell and the tests that judge it.
@@ -136,6 +153,8 @@ class Bank:
         The bank's entries.
     equivalents : tuple of Equivalent
         The explained mutants.
+    free : tuple of Free
+        The exercises in which all mutants are explained that reach what is asked.
     path : Path
         The bank's file, whether it is there or not.
     """
@@ -147,6 +166,7 @@ class Bank:
     exercises: tuple[Exercise, ...]
     answers: tuple[Answer, ...]
     equivalents: tuple[Equivalent, ...]
+    free: tuple[Free, ...]
     path: Path
 
     def exercise(self, grade_id: str) -> Exercise:
@@ -170,6 +190,7 @@ def read_bank(course: Course, assignment: Assignment) -> Bank:
     path = course.root / ANSWERS / f"{assignment.name}.toml"
     answers: list[Answer] = []
     equivalents: list[Equivalent] = []
+    free: list[Free] = []
     if path.is_file():
         _allow_tables(path)
         needed = ("exercise", "name", "why", "code")
@@ -178,6 +199,7 @@ def read_bank(course: Course, assignment: Assignment) -> Bank:
         answers = [_as_right(each) for each in right] + [_with_tuples(each) for each in wrong]
         needed = ("exercise", "line", "becomes", "why")
         equivalents = read_entries(path, "equivalent", Equivalent, needed=needed)
+        free = read_entries(path, "free", Free, needed=("exercise", "why"))
     bank = Bank(
         assignment,
         notebook,
@@ -186,6 +208,7 @@ def read_bank(course: Course, assignment: Assignment) -> Bank:
         tuple(_exercises(master)),
         tuple(answers),
         tuple(equivalents),
+        tuple(free),
         path,
     )
     _check(bank)
@@ -255,11 +278,11 @@ def _allow_tables(path: Path) -> None:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise CourseError(f"{path} cannot be read: {error}.") from error
-    unknown = set(content) - {"right", "wrong", "equivalent"}
+    known = ("right", "wrong", "equivalent", "free")
+    unknown = set(content) - set(known)
     if unknown:
-        raise CourseError(
-            f"{path}: unknown table {', '.join(sorted(unknown))}. There are [[right]], [[wrong]], [[equivalent]]."
-        )
+        there = ", ".join(f"[[{name}]]" for name in known)
+        raise CourseError(f"{path}: unknown table {', '.join(sorted(unknown))}. There are {there}.")
 
 
 def _as_right(answer: Answer) -> Answer:
@@ -280,7 +303,8 @@ def _check(bank: Bank) -> None:
     exercises = {exercise.grade_id for exercise in bank.exercises}
     tests = {test for exercise in bank.exercises for test in exercise.tests}
     seen = set()
-    for grade_id in [*(each.exercise for each in bank.answers), *(each.exercise for each in bank.equivalents)]:
+    entries: tuple[Answer | Equivalent | Free, ...] = (*bank.answers, *bank.equivalents, *bank.free)
+    for grade_id in (each.exercise for each in entries):
         if grade_id not in exercises:
             raise CourseError(f"{bank.path}: '{grade_id}' is no exercise. There are {', '.join(sorted(exercises))}.")
     for answer in bank.answers:

@@ -102,8 +102,10 @@ class Attack:
 
     @property
     def explanation(self) -> str:
-        """Why the mutant does the same as the reference, if the bank says so; else empty."""
-        return next((entry.why for entry in self.bank.equivalents if self.mutant.fits(entry)), "")
+        """Why the mutant is as good as the reference, if the bank says so; else empty."""
+        own = [entry.why for entry in self.bank.equivalents if self.mutant.fits(entry)]
+        free = [entry.why for entry in self.bank.free if entry.exercise == self.mutant.exercise]
+        return next(iter([*own, *free]), "")
 
 
 @dataclass(frozen=True)

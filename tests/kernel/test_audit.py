@@ -101,6 +101,23 @@ def test_an_explained_survivor_does_not_count_and_a_stale_explanation_is_a_probl
     assert "'return x + 1'" in problem
 
 
+FREE = "[[free]]\nexercise = 'double'\nwhy = 'any way will do'\n"
+
+
+def test_only_an_exercise_that_asks_for_a_target_can_be_free(bank_of):
+    lenient = "### BEGIN HIDDEN TESTS\nassert double(1) in (2, 4)\n### END HIDDEN TESTS"
+    one_line = SOLUTION.replace("2 * x", "x << 1")
+    audit, _ = audited(audit_mutants, *bank_of(lenient, FREE, solution=one_line))
+    (found,) = audit.exercises.values()
+    assert not found.survivors
+    assert {why for _, why in found.explained} == {"any way will do"}
+    (problem,) = audit.problems
+    assert "'double' cannot be free: no test of it looks up a target" in problem
+    looking_up = lenient.replace("### END", 'assert "targets[" != "x"\n### END')
+    audit, _ = audited(audit_mutants, *bank_of(looking_up, FREE, solution=one_line))
+    assert audit.is_clean
+
+
 def test_a_mutant_that_never_ends_is_killed_and_the_others_are_still_judged(bank_of, monkeypatch):
     from autograder.audit import mutation
 
