@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from nbformat.v4 import new_notebook
 
-from autograder.cluster import ClusterError, ClusterExecutor, NoDataError, pack, perform, promises_gpu
+from autograder.cluster import ClusterError, ClusterExecutor, NoDataError, Order, pack, perform, promises_gpu
 from autograder.course import Limits
 from autograder.sealed.session import Conditions
 from tests.kernel.test_gpus import LongClass
@@ -305,13 +305,13 @@ class Killing:
 
 
 def test_a_paper_that_killed_every_worker_is_told_in_words():
-    told = ClusterExecutor(Killing(3), ()).submit(None, None, Limits(), Conditions())
+    told = ClusterExecutor(Killing(3), Order(())).submit(None, None, Limits(), Conditions())
     with pytest.raises(ClusterError, match="3 workers that ran it was killed: its memory may be too small"):
         told.result(timeout=5)
 
 
 def test_a_paper_that_waited_where_another_one_killed_the_workers_is_run_elsewhere():
-    told = ClusterExecutor(Killing(0, 1), ()).submit(None, None, Limits(), Conditions())
+    told = ClusterExecutor(Killing(0, 1), Order(())).submit(None, None, Limits(), Conditions())
     assert told.result(timeout=5) == "the verdict"
 
 
