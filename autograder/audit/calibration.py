@@ -58,7 +58,8 @@ UNTAUGHT: Mapping[str, str] = {
     ),
     "always the majority": _PATCH.format(
         before="shares = _np.bincount(_np.asarray(y).reshape(-1)) if _np.ndim(y) == 1 else _np.sum(y, axis=0)",
-        after="self.layers[-1].set_weights([0 * self.layers[-1].get_weights()[0], _np.log(shares / shares.sum())])",
+        after="last = [each for each in self.layers if len(each.get_weights()) == 2][-1]\n    "
+        "last.set_weights([0 * last.get_weights()[0], _np.log(shares / shares.sum())])",
     ),
 }
 """Cells that let ``fit`` teach nothing, by what comes of it."""

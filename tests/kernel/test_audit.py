@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
 
 from autograder.audit.auditing import Audit, audit_bank, audit_mutants, audit_steadiness, audit_targets
@@ -396,3 +397,20 @@ def test_a_table_that_asks_too_much_or_too_little_is_a_problem(guessing, asked, 
     audit_targets(audit, Bench(course), [bank], Settings(), asked, lambda _line: None, seeds=3)
     assert len(audit.problems) == len(words)
     assert all(word in said for word, said in zip(words, audit.problems, strict=True))
+
+
+@pytest.mark.parametrize("ends", ["softmax in the last layer", "softmax as a layer of its own"])
+def test_a_network_that_always_says_the_majority_says_their_shares_of_whatever_it_is_asked(ends, monkeypatch):
+    import keras
+
+    from autograder.audit.calibration import UNTAUGHT
+
+    monkeypatch.setattr(keras.Model, "fit", keras.Model.fit)
+    exec(UNTAUGHT["always the majority"], {})
+    last = [keras.layers.Dense(3, activation="softmax")] if ends == "softmax in the last layer" else []
+    own = [] if last else [keras.layers.Dense(3), keras.layers.Softmax()]
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(5, activation="relu"), *last, *own])
+    model.compile("adam", "sparse_categorical_crossentropy")
+    x, y = np.random.default_rng(1).random((40, 4)), np.repeat([0, 1, 2], [30, 8, 2])
+    model.fit(x, y, verbose=0)
+    assert np.asarray(model(x[:5])) == pytest.approx(np.tile([0.75, 0.2, 0.05], (5, 1)), abs=1e-4)
