@@ -202,7 +202,7 @@ def gather(
     Raises
     ------
     CalibrationError
-        The reference failed: what it reached says nothing then.
+        The reference failed, so that what it reached says nothing, or it reached the same in all runs.
     """
     for number, run in enumerate(honest):
         for cell in run.cells.values():
@@ -216,6 +216,12 @@ def gather(
             exercise: tuple(read_measured(run.outputs.get(test, ""))[exercise] for run in honest)
             for exercise in exercises
         }
+        for exercise, reached_in_runs in values.items():
+            if len(set(reached_in_runs)) == 1:
+                raise CalibrationError(
+                    f"{exercise}: every run reached {reached_in_runs[0]:.3f}, since neither seeds nor hold-out "
+                    "pictures change anything here. That says nothing of other honest solutions; no target follows."
+                )
         safe = {each: safe_target(values[each], FAILURE_RATE / len(exercises)) for each in exercises}
         bars = safe if asked is None else {each: asked[each] for each in exercises if each in asked}
         reached = {

@@ -282,7 +282,7 @@ def judgement(*reached, passed=True):
     return Judgement({"t": CellVerdict("t", 1.0, 1.0, outcome)}, 0.1, {"t": f"hello\n{text}\n"})
 
 
-HONEST = [judgement(("a", 0.9 + n / 1000), ("b", 0.8)) for n in range(5)]
+HONEST = [judgement(("a", 0.9 + n / 1000), ("b", 0.8 + n / 1000)) for n in range(5)]
 
 
 @pytest.mark.parametrize(
@@ -305,6 +305,11 @@ def test_a_wrong_answer_is_too_good_when_one_run_reaches_all_that_is_asked_toget
 def test_what_a_reference_reached_that_fails_its_own_test_is_no_measurement():
     with pytest.raises(CalibrationError, match="t refuses the reference itself, with seed 1"):
         list(gather([HONEST[0], judgement(("a", 0.9), ("b", 0.8), passed=False)], {}))
+
+
+def test_no_target_follows_from_runs_that_are_all_alike():
+    with pytest.raises(CalibrationError, match=r"a/dots: every run reached 0\.900"):
+        list(gather([judgement(("a", 0.9))] * 5, {}))
 
 
 def test_an_audit_tells_of_what_cannot_be_measured_and_goes_on(monkeypatch):
