@@ -101,6 +101,7 @@ def comparable(file):
     return {each["student"]: (each["status"], each["score"], each["cells"]) for each in records}
 
 
+@pytest.mark.long
 def test_slurm_gives_the_scores_that_this_machine_gives_though_all_jobs_are_cancelled_meanwhile(
     slurm, grading, tmp_path
 ):
@@ -136,6 +137,7 @@ def test_slurm_gives_the_scores_that_this_machine_gives_though_all_jobs_are_canc
     assert set(jobs) < ended, "jobs that were lost were asked for anew"
 
 
+@pytest.mark.long
 def test_a_submission_under_which_three_workers_died_is_told_as_failed_and_the_others_are_graded(
     slurm, grading, tmp_path
 ):
