@@ -8,6 +8,7 @@ import json
 import os
 import signal
 import sys
+import threading
 import traceback
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Executor
@@ -840,21 +841,30 @@ def _leave_at_once_when_interrupted() -> None:
     """
     On Ctrl-C: leave at once, from here to the end of the process; the fork server and its kernels end with it.
 
-    A handler of our own, since Python's exception is lost when it comes up in a callback or a destructor. It writes
-    past Python's buffers, which may be in the middle of something.
+    A thread of our own waits for it. Python's exception is lost when it comes up in a callback or a destructor, and its
+    handler is not run as long as the main thread waits for a lock that it was just about to wait for.
     """
     grader = os.getpid()
+    read, write = os.pipe()
+    os.set_blocking(write, False)
 
-    def leave(_signal: int, _frame: object) -> None:
-        if os.getpid() != grader:
-            os._exit(_INTERRUPTED)  # a fork, in which a layer of the sandbox is tried
+    def leave() -> None:
+        while int(signal.SIGINT) not in os.read(read, 16):
+            continue
+        # Past Python's buffers, which may be in the middle of something.
         with contextlib.suppress(OSError):
             os.write(2, f"\nInterrupted. {_GOES_ON}\n".encode())
         if console.is_terminal:
             os.write(1, _SHOW_CURSOR)
         os._exit(_INTERRUPTED)
 
-    signal.signal(signal.SIGINT, leave)
+    def leave_fork(_signal: int, _frame: object) -> None:
+        if os.getpid() != grader:
+            os._exit(_INTERRUPTED)  # in it a layer of the sandbox is tried
+
+    threading.Thread(target=leave, daemon=True).start()
+    signal.signal(signal.SIGINT, leave_fork)
+    signal.set_wakeup_fd(write)
 
 
 def _write_json(file: Path, content: Any) -> None:
