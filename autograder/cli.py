@@ -842,7 +842,7 @@ def _leave_at_once_when_interrupted() -> None:
     On Ctrl-C: leave at once, from here to the end of the process; the fork server and its kernels end with it.
 
     A thread of our own waits for it. Python's exception is lost when it comes up in a callback or a destructor, and its
-    handler is not run as long as the main thread waits for a lock that it was just about to wait for.
+    handlers are run by the main thread alone, which may wait for a lock or be in the middle of a long call.
     """
     grader = os.getpid()
     read, write = os.pipe()
