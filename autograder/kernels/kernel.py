@@ -25,6 +25,8 @@ KERNEL_NAME = "warm"
 
 _START_SECONDS = 60.0
 _INTERRUPT_GRACE_SECONDS = 3.0
+# Python drops an interrupt that comes while a callback of the garbage collector or a __del__ runs: JAX has one such.
+_INTERRUPT_AGAIN_SECONDS = 1.5
 _WATCH_SECONDS = 0.25
 _IOPUB_RETRY_SECONDS = 0.5
 # How soon a socket tries again while the kernel is still starting; ZeroMQ's own 100 ms would be half of the wait.
@@ -250,10 +252,8 @@ class Kernel:
         killed = False
         cutting.cancel()
         if not ended:
-            if not self._is_cut():
-                await self.interrupt()
             # Of a line that was cut nothing more is to be heard.
-            killed = self._is_cut() or not await self._finish(work, grace)
+            killed = not await self._interrupted(work, grace)
             if killed:
                 self.kill()
                 await self.death
@@ -319,6 +319,15 @@ class Kernel:
             # What it said before it died may still be on its way.
             await asyncio.wait({work}, timeout=0.2)
         return work.done() or self.death.done()
+
+    async def _interrupted(self, work: asyncio.Future[Any], grace: float) -> bool:
+        """Interrupt the cell, and again while it goes on; False when it has not ended by then."""
+        end = time.monotonic() + grace
+        while not self._is_cut() and (left := end - time.monotonic()) > 0:
+            await self.interrupt()
+            if await self._finish(work, min(left, _INTERRUPT_AGAIN_SECONDS)):
+                return True
+        return False
 
     async def _wait_until_ready(self) -> None:
         self._client.start_channels(stdin=False, hb=False)

@@ -32,6 +32,8 @@ from coursekit.checks import _arrays
 NAME = "__examiner__"
 
 _INTERRUPT_GRACE_SECONDS = 2.0
+# Python drops an interrupt that comes while a callback of the garbage collector or a __del__ runs.
+_INTERRUPTS = 2
 _ABOUT_TO_END_SECONDS = 0.5
 _ENDLESS = "your code does not end, and cannot be interrupted"
 # Attribute of an exception that came from the candidate: the student's line.
@@ -211,9 +213,12 @@ class Link:
 
     def _stop(self, line: Line) -> None:
         """End a call that has had its time; it is stuck when it ignores that."""
-        self._interrupt()
         try:
-            self._is_stuck = self._receive(line, _INTERRUPT_GRACE_SECONDS) is None
+            for _ in range(_INTERRUPTS):
+                self._interrupt()
+                if self._receive(line, _INTERRUPT_GRACE_SECONDS / _INTERRUPTS) is not None:
+                    self._is_stuck = False
+                    return
         except ConnectionError:
             self._is_stuck = False
             self.close()

@@ -74,6 +74,26 @@ def test_a_cell_that_does_not_end_is_interrupted_and_the_kernel_lives_on(with_ke
     assert (after.end, printed(after)) == (End.OK, "True\n")
 
 
+# What comes while Python runs a __del__, or a callback of the garbage collector as JAX has one, it only prints.
+LOSES_AN_INTERRUPT = """
+class Busy:
+    def __del__(self):
+        while True: pass
+Busy()
+"""
+
+
+def test_an_interrupt_that_python_drops_is_followed_by_another(with_kernel):
+    async def talk(kernel):
+        endless = await kernel.run(LOSES_AN_INTERRUPT + "while True: pass", timeout=0.5)
+        return endless, await kernel.run("print('on')", timeout=20)
+
+    endless, after = with_kernel(talk)
+
+    assert (endless.end, endless.error_name) == (End.TIMEOUT, "KeyboardInterrupt")
+    assert printed(after) == "on\n"
+
+
 def test_a_cell_that_ignores_the_interrupt_is_killed_with_its_kernel(with_kernel):
     source = """
 import signal

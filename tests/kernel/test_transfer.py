@@ -510,6 +510,23 @@ def test_endless(name, endless_verdicts):
     assert_as_expected(ENDLESS[name], endless_verdicts[name])
 
 
+def test_a_call_whose_interrupt_python_drops_is_interrupted_again_and_costs_its_own_points_alone():
+    busy = """
+class Busy:
+    def __del__(self):
+        while True: pass
+def f():
+    Busy()
+    while True: pass
+"""
+    verdict = verdict_on(
+        Exercise(busy, "f()"), Exercise("def g(): return 1", "assert g() == 1"), limits=Limits(call_timeout=0.5)
+    )
+
+    assert [cell.outcome for cell in verdict.cells] == [Outcome.TIMEOUT, Outcome.PASSED]
+    assert verdict.cells[0].message == "Your code did not end within 0.5 seconds."
+
+
 def test_a_call_that_cannot_be_interrupted_costs_its_cell_and_then_the_kernel():
     stubborn = """
 import time
