@@ -25,6 +25,7 @@ from coursekit.objects import CLASSES as OBJECTS
 from coursekit.objects import draw_objects
 from coursekit.parcels import CLASSES as KINDS
 from coursekit.parcels import draw_parcels
+from coursekit.runtime import MEASURING
 from coursekit.stripes import draw_stripes
 
 if TYPE_CHECKING:
@@ -238,6 +239,9 @@ def holdout(name: str) -> tuple[Pictures, Labels]:
     draws new ones from the integer ``$COURSE_HOLDOUT_SEED``, with the class shares of the test split: 300 for `litter`,
     600 for `parcels`, 1,000 for `mnist` and `cifar10`.
 
+    A run that measures for the table of targets (`runtime.MEASURING`) is to show how much a result owes to which
+    pictures were held out. Real ones are then drawn with replacement, as many as there are: Efron's bootstrap (1979).
+
     Returns
     -------
     x, y
@@ -253,7 +257,11 @@ def holdout(name: str) -> tuple[Pictures, Labels]:
         path = _existing_path(name, where)
         arrays = _read(path)
         kind = "holdout" if "x_holdout" in arrays else "test"
-        return _split(name, path, arrays, kind)
+        x, y = _split(name, path, arrays, kind)
+        if not os.environ.get(MEASURING):
+            return x, y
+        drawn = np.random.default_rng(_holdout_seed(0)).integers(len(y), size=len(y))
+        return x[drawn], y[drawn]
     split = _STAND_INS[name].holdout
     return _copied(name, split._replace(seed=_holdout_seed(split.seed)))
 

@@ -14,13 +14,16 @@ from typing import Literal, TypeVar
 
 import numpy as np
 
-__all__ = ["SEED_OFFSET", "Profile", "budget", "profile", "seed_everything"]
+__all__ = ["MEASURING", "SEED_OFFSET", "Profile", "budget", "profile", "seed_everything"]
 
 Profile = Literal["cpu", "gpu"]
 T = TypeVar("T")
 
 SEED_OFFSET = "COURSE_SEED_OFFSET"
 """Variable with a number that is added to every seed: the same notebook, with other random numbers."""
+
+MEASURING = "COURSE_MEASURING"
+"""Variable that is set in runs that measure what solutions reach: nothing is asked there, and all is told."""
 
 _VARIABLE = "COURSE_PROFILE"
 _PROFILES: tuple[Profile, ...] = ("cpu", "gpu")

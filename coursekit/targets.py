@@ -20,10 +20,7 @@ from typing import Any
 
 from coursekit import runtime
 
-__all__ = ["MEASURING", "TABLE", "MissingTargetError", "Targets", "TargetsError", "read_measured", "targets"]
-
-MEASURING = "COURSE_MEASURING"
-"""Variable that is set in runs that measure what solutions reach: nothing is asked there, and all is told."""
+__all__ = ["TABLE", "MissingTargetError", "Targets", "TargetsError", "read_measured", "targets"]
 
 TABLE = Path(__file__).with_name("targets.toml")
 """The course's own table."""
@@ -143,7 +140,7 @@ class Targets(Mapping[str, float]):
         TargetsError
             When the table itself is wrong.
         """
-        if os.environ.get(MEASURING):
+        if os.environ.get(runtime.MEASURING):
             _data_set(exercise)
             return _Bar(exercise)
         source, profile = self._source(_data_set(exercise)), self._profile()

@@ -22,8 +22,8 @@ from autograder.audit.judging import Bench, Job, Judgement
 from autograder.errors import AutograderError
 from autograder.grading import Settings
 from autograder.paper import Owner, Paper, PaperCell, Role, with_answers
-from coursekit.runtime import SEED_OFFSET
-from coursekit.targets import MEASURING, read_measured
+from coursekit.runtime import MEASURING, SEED_OFFSET
+from coursekit.targets import read_measured
 
 _LOOK_UP = re.compile(r"\btargets(\[|\.get\()")
 

@@ -24,7 +24,8 @@ from autograder.grading import Settings, conditions, data_folder
 from autograder.paper import Paper
 from autograder.verdict import CellVerdict, Outcome, Verdict
 from autograder.versions import versions
-from coursekit.targets import MEASURING, TABLE
+from coursekit.runtime import MEASURING
+from coursekit.targets import TABLE
 
 STATE = "build/audit/judgements.jsonl"
 """Where judgements are kept, below the course's folder."""

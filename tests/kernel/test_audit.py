@@ -15,7 +15,7 @@ from autograder.audit.judging import Bench
 from autograder.audit.report import total, write_audit
 from autograder.course import Limits
 from autograder.grading import Settings
-from coursekit.targets import MEASURING
+from coursekit.runtime import MEASURING
 from tests.conftest import Cells
 
 SOLUTION = '''def double(x):

@@ -21,7 +21,8 @@ from autograder.course import CourseError
 from autograder.paper import with_answers
 from autograder.verdict import CellVerdict, Outcome
 from coursekit import checks
-from coursekit.targets import MEASURING, Targets, read_measured, targets
+from coursekit.runtime import MEASURING
+from coursekit.targets import Targets, read_measured, targets
 from tests.conftest import Cells
 
 RIGHT = (

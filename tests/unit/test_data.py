@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from coursekit import data
+from coursekit.runtime import MEASURING
 
 REAL_FOLDER = os.environ.get("COURSE_DATA", "")
 
@@ -190,6 +191,21 @@ def test_the_test_split_of_a_file_is_its_hold_out_set_unless_it_has_one(folder):
     write(folder, x_holdout=arrays()["x_train"][:2] + 200, y_holdout=np.array([0, 1]))
     x, y = data.holdout("litter")
     assert (x[:, 0, 0].tolist(), y.tolist()) == ([200, 201], [0, 1])
+
+
+def test_a_run_that_measures_draws_the_hold_out_pictures_of_a_file_with_replacement(folder, monkeypatch):
+    write(folder)
+    monkeypatch.setenv(MEASURING, "1")
+    of_picture = dict(zip([100, 101, 102, 103, 104], [1, 0, 0, 1, 0], strict=True))
+    drawn = []
+    for seed in range(20):
+        monkeypatch.setenv("COURSE_HOLDOUT_SEED", str(seed))
+        x, y = data.holdout("litter")
+        assert y.tolist() == [of_picture[picture] for picture in x[:, 0, 0].tolist()]
+        drawn.append(tuple(x[:, 0, 0].tolist()))
+    assert {len(each) for each in drawn} == {5}
+    assert len(set(drawn)) > 10
+    assert any(len(set(each)) < 5 for each in drawn)
 
 
 def test_class_names_come_from_the_file_where_it_has_them(folder):
