@@ -617,6 +617,10 @@ def audit_calibrate_command(
             for name in each.too_good:
                 errors.print(f"{each.exercise}: REFUSED: '{name}' reaches all that its test could ask", style="red")
                 refused.append(each.exercise)
+            if each.asks_nothing:
+                errors.print(
+                    f"{each.exercise}: no row: its runs spread so far that nothing can be asked", style="yellow"
+                )
         if write:
             write_targets(course.root / "coursekit" / "targets.toml", found, source=source, profile=profile.value)
     raise typer.Exit(1 if refused else 0)

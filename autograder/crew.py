@@ -1,12 +1,16 @@
 """
 Papers run on this machine: so many at a time, and those that need a GPU each with a share of one.
 
+Besides those that run, some stand by: their kernels are started and wait for a turn, so that no core waits for a start.
+Where GPUs are lent none does: it would hold one that another could use.
+
 Two queues. Whenever a place is free, the next paper that needs a GPU begins if a slot is free, else the next of the
 others: these never wait for a GPU, and a GPU never waits behind them.
 """
 
 from __future__ import annotations
 
+import math
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -17,8 +21,10 @@ from typing import Any
 from autograder.course import Limits
 from autograder.kernels.gpus import Gpu, Slot, find_gpus, share
 from autograder.paper import Paper
-from autograder.sealed.session import Conditions, try_gpu
+from autograder.sealed.session import Conditions, Turn, try_gpu
 
+# A paper stands by for so many that run: to start two kernels takes a fraction of what the quickest notebook takes.
+_RUNNING_FOR_ONE_STANDING_BY = 4
 _ON_THE_PROCESSOR = "What trains at full size does so on the processor, which may need longer limits of time."
 
 
@@ -33,7 +39,7 @@ class _Task:
 
 class Crew(Executor):
     """
-    Runs functions of a paper, limits and conditions in threads, in the order in which they come.
+    Runs functions of a paper, limits, conditions and a turn in threads, in the order in which they come.
 
     Parameters
     ----------
@@ -44,15 +50,17 @@ class Crew(Executor):
     """
 
     def __init__(self, places: int, slots: Iterable[Slot] = ()) -> None:
-        self._pool = ThreadPoolExecutor(places)
         self._slots = deque(slots)
         self._lends = bool(self._slots)
+        standing_by = 0 if self._lends else math.ceil(places / _RUNNING_FOR_ONE_STANDING_BY)
+        self._pool = ThreadPoolExecutor(places + standing_by)
+        self._turn = threading.BoundedSemaphore(places)
         self._change = threading.Condition()
         self._on_gpu: deque[_Task] = deque()
         self._others: deque[_Task] = deque()
 
     def submit(self, function: Callable[..., Any], /, *arguments: Any, **_: Any) -> Future[Any]:
-        """Run ``function(paper, limits, conditions)``, with a slot in the conditions if they ask for one."""
+        """Run ``function(paper, limits, conditions, turn)``, with a slot in the conditions if they ask for one."""
         paper, limits, conditions = arguments
         task = _Task(Future(), function, paper, limits, conditions)
         with self._change:
@@ -72,7 +80,7 @@ class Crew(Executor):
             slot = self._slots.popleft() if self._on_gpu and self._slots else None
             task = self._on_gpu.popleft() if slot else self._others.popleft()
         try:
-            _run(task, slot)
+            _run(task, slot, self._turn)
         finally:
             if slot:
                 with self._change:
@@ -80,11 +88,11 @@ class Crew(Executor):
                     self._change.notify()
 
 
-def _run(task: _Task, slot: Slot | None) -> None:
+def _run(task: _Task, slot: Slot | None, turn: Turn) -> None:
     if not task.future.set_running_or_notify_cancel():
         return
     try:
-        verdict = task.function(task.paper, task.limits, replace(task.conditions, gpu=slot))
+        verdict = task.function(task.paper, task.limits, replace(task.conditions, gpu=slot), turn)
     except BaseException as error:  # noqa: BLE001 - as any executor: it is for whoever asks for the result
         task.future.set_exception(error)
     else:

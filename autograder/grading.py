@@ -9,6 +9,7 @@ was made from, so that a run that was cut off goes on where it stopped.
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future
@@ -19,6 +20,7 @@ from enum import StrEnum
 from functools import cache
 from pathlib import Path
 from queue import SimpleQueue
+from statistics import fmean
 
 from nbformat import NotebookNode
 
@@ -27,7 +29,7 @@ from autograder.conducting import conduct_twice
 from autograder.course import Assignment, Course, Limits, NotebookSource
 from autograder.datafolder import DataFolder, without_holdout
 from autograder.errors import AutograderError
-from autograder.gradebook import Gradebook, GradebookError, open_gradebook, submission_time
+from autograder.gradebook import Gradebook, GradebookError, StoredVerdict, open_gradebook, submission_time
 from autograder.kernels.outputs import clean
 from autograder.kernels.pictures import NO_PICTURES
 from autograder.paper import Paper, PaperCell, Role, SubmissionError, blank, build_paper, read_submission
@@ -160,7 +162,7 @@ def grade(
                 verdict, fingerprint = _not_run(submission, masters[submission.notebook], error), ""
             keep(submission, verdict, fingerprint)
 
-        for submission in submissions:
+        for submission in _longest_first(submissions, stored):
             paper = _paper(submission, masters[submission.notebook])
             fingerprint = _fingerprint(paper, settings, submission, files[submission.assignment])
             earlier = stored[submission.assignment.name].pop((submission.student, submission.notebook.name), None)
@@ -182,6 +184,25 @@ def grade(
         while running:
             keep_next()
     return [verdicts[submission] for submission in submissions]
+
+
+def _longest_first(
+    submissions: Sequence[Submission], stored: Mapping[str, Mapping[tuple[str, str], StoredVerdict]]
+) -> list[Submission]:
+    """
+    Order submissions so that no core has a long one left when the others have nothing more to do.
+
+    How long a notebook takes is taken from what was graded of it before. New ones come first: they may be long.
+    """
+    seconds: dict[tuple[str, str], list[float]] = {}
+    for assignment, verdicts in stored.items():
+        for (_, notebook), earlier in verdicts.items():
+            if earlier.verdict.seconds:  # what was not run says nothing
+                seconds.setdefault((assignment, notebook), []).append(earlier.verdict.seconds)
+    means = {notebook: fmean(each) for notebook, each in seconds.items()}
+    return sorted(
+        submissions, key=lambda each: means.get((each.assignment.name, each.notebook.name), math.inf), reverse=True
+    )
 
 
 @contextmanager

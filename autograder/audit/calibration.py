@@ -95,6 +95,11 @@ class Measured:
     too_good: tuple[str, ...] = ()
 
     @property
+    def asks_nothing(self) -> bool:
+        """Whether honest runs spread so far that no target above zero follows: such a row is not written."""
+        return self.target <= 0
+
+    @property
     def best_wrong(self) -> tuple[str, float] | None:
         """The wrong answer that comes furthest, and how far."""
         return max(self.wrong.items(), key=lambda item: item[1], default=None)
@@ -248,7 +253,7 @@ def write_targets(
     table : Path
         The table.
     measured : sequence of Measured
-        What was measured. A target that a wrong answer reaches is not written.
+        What was measured. A target that a wrong answer reaches is not written, nor one that asks nothing.
     source, profile : str
         On what.
     seen : collection of str
@@ -267,7 +272,7 @@ def write_targets(
         for row in tomllib.loads(text).get("target", [])
         if (row["source"], row["profile"]) != (source, profile) or row["exercise"] not in new
     ]
-    entries = [each.entry(source, profile) for each in measured if not each.too_good]
+    entries = [each.entry(source, profile) for each in measured if not (each.too_good or each.asks_nothing)]
     merged = sorted([*kept, *entries], key=lambda row: (row["source"], row["profile"], row["exercise"]))
     table.write_text(head + as_toml(merged), encoding="utf-8")
     return [each.exercise for each in measured if each.too_good]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import math
 import os
 import re
 import shutil
@@ -98,11 +99,18 @@ class Conditions:
         return self.gpu if who in self.gpu_users else None
 
 
-def conduct(paper: Paper, limits: Limits, conditions: Conditions) -> Verdict:
+Turn = contextlib.AbstractContextManager[Any]
+"""What a paper holds while its cells run, such as one of a number of places."""
+AT_ONCE: Turn = contextlib.nullcontext()
+"""A turn that need not be waited for."""
+
+
+def conduct(paper: Paper, limits: Limits, conditions: Conditions, turn: Turn = AT_ONCE) -> Verdict:
     """
     Run a paper and judge it.
 
-    Never raises for what a submission does: that is in the verdict.
+    Never raises for what a submission does: that is in the verdict. The turn is waited for when both kernels stand
+    ready, so that whoever has fewer turns than papers under way finds the next paper's kernels standing by.
 
     Raises
     ------
@@ -110,10 +118,10 @@ def conduct(paper: Paper, limits: Limits, conditions: Conditions) -> Verdict:
         Kernels cannot be started on this machine, or what only the machine can end was ended: the fork server, or the
         kernel of the tests.
     """
-    return asyncio.run(_conduct(paper, limits, conditions))
+    return asyncio.run(_conduct(paper, limits, conditions, turn))
 
 
-async def _conduct(paper: Paper, limits: Limits, conditions: Conditions) -> Verdict:
+async def _conduct(paper: Paper, limits: Limits, conditions: Conditions, turn: Turn) -> Verdict:
     if can_fork():
         # What the server imports, once for all, is no submission's time.
         await asyncio.to_thread(shared_server().wait_until_ready)
@@ -128,11 +136,15 @@ async def _conduct(paper: Paper, limits: Limits, conditions: Conditions) -> Verd
                 if isinstance(kernel, Kernel):
                     await stack.enter_async_context(kernel)
             candidate, examining = (_started(kernel) for kernel in kernels)
-            session = _Session(paper, limits, candidate, examining, begin + limits.notebook_timeout)
+            session = _Session(paper, limits, candidate, examining)
             await session.install(folders["line"])
-            await session.run()
+            ready = time.monotonic()
+            with contextlib.ExitStack() as held:
+                await asyncio.to_thread(held.enter_context, turn)
+                waited = time.monotonic() - ready
+                await session.run()
             await session.require_machine()
-    return session.verdict(time.monotonic() - begin)
+    return session.verdict(time.monotonic() - begin - waited)
 
 
 def try_gpu(conditions: Conditions) -> str:
@@ -199,12 +211,12 @@ def _data_sets(paper: Paper) -> set[str]:
 class _Session:
     """The state of a session while it runs."""
 
-    def __init__(self, paper: Paper, limits: Limits, candidate: Kernel, examining: Kernel, deadline: float) -> None:
+    def __init__(self, paper: Paper, limits: Limits, candidate: Kernel, examining: Kernel) -> None:
         self._paper = paper
         self._limits = limits
         self._candidate = candidate
         self._examiner = examining
-        self._deadline = deadline
+        self._deadline = math.inf
         self._verdicts: list[CellVerdict] = []
         self._outputs: dict[str, list[dict[str, Any]]] = {}
         self._troubles: list[Trouble] = []
@@ -220,6 +232,7 @@ class _Session:
             raise KernelError(f"the examiner could not be set up: {run.error_name}: {run.error_message}")
 
     async def run(self) -> None:
+        self._deadline = time.monotonic() + self._limits.notebook_timeout
         for position, cell in enumerate(_that_count(self._paper.cells), start=1):
             if not self._stopped:
                 self._look_around(position)

@@ -345,7 +345,8 @@ def test_what_was_measured_replaces_the_rows_of_its_source_and_profile_alone(tmp
     table.write_text("# A head.\n\n" + "\n".join(row.format(*each) for each in rows))
     good = Measured("a/dots", (0.9, 0.91, 0.92), 0.7, {"guessing": 0.5, "nothing": 0.1})
     bad = Measured("b/dots", (0.9, 0.91, 0.92), 0.7, {"guessing": 0.8}, ("guessing",))
-    assert write_targets(table, [good, bad], source="stand-in", profile="cpu") == ["b/dots"]
+    idle = Measured("d/dots", (0.1, 0.9, 0.5), -0.3, {"guessing": 0.5})
+    assert write_targets(table, [good, bad, idle], source="stand-in", profile="cpu") == ["b/dots"]
     text = table.read_text()
     assert text.startswith("# A head.\n\n[[target]]")
     look_up = Targets(table, source=lambda _: "stand-in", profile=lambda: "cpu")

@@ -11,7 +11,7 @@ import pytest
 
 from autograder.crew import Crew
 from autograder.kernels.gpus import Gpu, Slot
-from autograder.sealed.session import Conditions
+from autograder.sealed.session import Conditions, Turn
 
 SECONDS = 20
 ONE, OTHER = (Slot(Gpu(number, f"GPU-{number}", 8192), 8192) for number in range(2))
@@ -23,6 +23,7 @@ class Runs:
 
     def __init__(self, crew: Crew) -> None:
         self.crew = crew
+        self.started: dict[str, set[str]] = {}  # what had ended by then
         self.began: list[tuple[str, Slot | None]] = []
         self._changed = threading.Condition()
         self._ended: set[str] = set()
@@ -30,8 +31,11 @@ class Runs:
     def add(self, name: str, conditions: Conditions) -> Future[Any]:
         return self.crew.submit(self._run, name, None, conditions)
 
-    def _run(self, name: str, _limits: None, conditions: Conditions) -> str:
+    def _run(self, name: str, _limits: None, conditions: Conditions, turn: Turn) -> str:
         with self._changed:
+            self.started[name] = set(self._ended)
+            self._changed.notify_all()
+        with turn, self._changed:
             self.began.append((name, conditions.gpu))
             self._changed.notify_all()
             assert self._changed.wait_for(lambda: name in self._ended, SECONDS)
@@ -45,6 +49,10 @@ class Runs:
     def wait_for(self, *names: str) -> None:
         with self._changed:
             assert self._changed.wait_for(lambda: {name for name, _ in self.began} >= set(names), SECONDS), self.began
+
+    def wait_until_started(self, *names: str) -> None:
+        with self._changed:
+            assert self._changed.wait_for(lambda: self.started.keys() >= set(names), SECONDS), self.started
 
     @property
     def slots(self) -> dict[str, Slot | None]:
@@ -110,6 +118,33 @@ def test_no_more_papers_run_at_a_time_than_there_are_places(runs):
     assert crew.slots == {"a": ONE, "b": OTHER}
     crew.end("b")
     crew.wait_for("c")
+
+
+def test_a_paper_stands_by_while_others_run_and_has_the_next_turn(runs):
+    crew = runs(2)
+    for name in "ab":
+        crew.add(name, PLAIN)
+    crew.wait_for("a", "b")
+
+    crew.add("c", PLAIN)
+    crew.wait_until_started("c")
+    assert sorted(crew.slots) == ["a", "b"]
+    crew.end("b")
+    crew.wait_for("c")
+    crew.add("d", PLAIN)
+    crew.wait_until_started("d")
+    assert (sorted(crew.slots), crew.started["d"]) == (["a", "b", "c"], {"b"})
+
+
+def test_none_stands_by_with_a_gpu_that_another_could_use(runs):
+    crew = runs(1, ONE)
+    for name in "ab":
+        crew.add(name, NEEDS_GPU)
+
+    crew.wait_for("a")
+    crew.end("a")
+    crew.wait_for("b")
+    assert crew.started == {"a": set(), "b": {"a"}}
 
 
 def test_a_slot_comes_back_from_a_paper_that_failed(runs):

@@ -647,3 +647,38 @@ def results(course: Course, students: set[str]) -> dict[str, Any]:
 
 AnySequence.TestCase.settings = settings(max_examples=25, stateful_step_count=12, deadline=timedelta(seconds=20))
 TestAnySequence = AnySequence.TestCase
+
+
+# --- the order ----------------------------------------------------------------------------------------------------
+
+
+SECONDS = {"01_a": 1.0, "02_b": 60.0, "03_c": 5.0}
+
+
+class Clock(Machine):
+    """Gives made verdicts that took as long as their assignments do, and notes which came when."""
+
+    def submit(self, function: Any, /, paper: Paper, *more: Any, **options: Any) -> Future[Any]:
+        made = super().submit(function, paper, *more, **options).result()
+        self.asked[-1] = f"{paper.assignment} of {paper.student}"
+        future: Future[Any] = Future()
+        future.set_result(replace(made, seconds=SECONDS[paper.assignment]))
+        return future
+
+
+def test_the_longest_come_first_and_before_them_what_was_never_graded(course):
+    for name in ("02_b", "03_c"):
+        shutil.copytree(course.root / "source" / ASSIGNMENT, course.root / "source" / name)
+        for student in ("ada", "ben"):
+            shutil.copytree(course.submitted / student / ASSIGNMENT, course.submitted / student / name)
+    course, first, second = load_course(course.root), Clock(), Clock()
+    known = [course.assignment(name) for name in (ASSIGNMENT, "02_b")]
+
+    grade(course, find_submissions(course, known), TRUSTED, first)
+    verdicts = grade(course, find_submissions(course, course.assignments), TRUSTED, second, force=True)
+
+    assert second.asked == [f"{name} of {who}" for name in ("03_c", "02_b", ASSIGNMENT) for who in ("ada", "ben")]
+    # What is given back is in the order of what was asked for.
+    assert [each.assignment for each in verdicts] == [
+        each.assignment.name for each in find_submissions(course, course.assignments)
+    ]
