@@ -592,9 +592,13 @@ def audit_calibrate_command(
     data: Annotated[Source | None, typer.Option(help="Pin where data come from.")] = None,
     write: Annotated[bool, typer.Option("--write", help="Put the rows into coursekit/targets.toml.")] = False,
 ) -> None:
-    """Measure what honest and wrong solutions reach, and give the targets between them."""
+    """
+    Measure what honest and wrong solutions reach, and give the targets between them.
+
+    What a notebook that is the same for every profile reaches is written for all of them.
+    """
     from autograder.audit.bank import read_bank
-    from autograder.audit.calibration import as_toml, measure, write_targets
+    from autograder.audit.calibration import as_toml, measure, profiles_alike, write_targets
     from autograder.audit.judging import Bench
     from autograder.grading import Settings
     from autograder.kernels.process import shared_server
@@ -610,8 +614,9 @@ def audit_calibrate_command(
     source, _ = _kind(settings)
     refused = []
     for assignment in course.select(names or ()):
+        bank = read_bank(course, assignment)
         with _telling() as tell:
-            found = measure(bench, read_bank(course, assignment), settings, seeds, tell)
+            found = measure(bench, bank, settings, seeds, tell)
         console.print(as_toml([each.entry(source, profile.value) for each in found]), soft_wrap=True)
         for each in found:
             for name in each.too_good:
@@ -621,8 +626,8 @@ def audit_calibrate_command(
                 errors.print(
                     f"{each.exercise}: no row: its runs spread so far that nothing can be asked", style="yellow"
                 )
-        if write:
-            write_targets(course.root / "coursekit" / "targets.toml", found, source=source, profile=profile.value)
+        for holds_for in (list(Profile) if profiles_alike(bank.reference) else [profile]) if write else ():
+            write_targets(course.root / "coursekit" / "targets.toml", found, source=source, profile=holds_for.value)
     raise typer.Exit(1 if refused else 0)
 
 

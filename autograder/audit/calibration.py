@@ -8,6 +8,7 @@ to all that calls ``runtime.seed_everything``, and hold-out pictures of its own 
 
 from __future__ import annotations
 
+import ast
 import re
 import statistics
 import tomllib
@@ -185,6 +186,26 @@ def tests_with_targets(paper: Paper) -> tuple[str, ...]:
             _LOOK_UP.search(each.source) for each in extract(paper, [cell.grade_id]).cells if _may_look_up(each, cell)
         )
     )
+
+
+def profiles_alike(paper: Paper) -> bool:
+    """Whether a notebook is the same for every profile, so that what was measured with one holds for all."""
+    return not any(
+        _asks_profile(call)
+        for cell in paper.cells
+        if cell.cell_type == "code"
+        for call in ast.walk(ast.parse(cell.source))
+        if isinstance(call, ast.Call)
+    )
+
+
+def _asks_profile(call: ast.Call) -> bool:
+    match call.func:
+        case ast.Attribute(ast.Name("runtime"), "profile"):
+            return True
+        case ast.Attribute(ast.Name("runtime"), "budget"):
+            return len({ast.dump(number) for number in (*call.args, *(each.value for each in call.keywords))}) > 1
+    return False
 
 
 def gather(

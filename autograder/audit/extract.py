@@ -16,6 +16,7 @@ from functools import lru_cache
 
 from autograder.names import names
 from autograder.paper import Owner, Paper, PaperCell, Role
+from autograder.verdict import CellVerdict
 
 # Calls of these change no value that they are given. Of modules: all that is in them.
 _HARMLESS = frozenset(
@@ -119,6 +120,11 @@ def without_given(paper: Paper, answer: str) -> tuple[Paper, frozenset[str]]:
     left_out = [cell for cell in paper.cells[begin:] if cell.role is Role.GIVEN and cell.owner is Owner.CANDIDATE]
     missing = frozenset().union(*(names(cell.source).bound for cell in left_out))
     return replace(paper, cells=tuple(cell for cell in paper.cells if cell not in left_out)), missing
+
+
+def is_for_want_of(verdict: CellVerdict, missing: Collection[str]) -> bool:
+    """Whether the message of a test speaks of a name that :func:`without_given` left out, as a NameError's does."""
+    return any(f"'{name}'" in verdict.message for name in missing)
 
 
 def dependent_tests(paper: Paper, answer: str) -> tuple[str, ...]:

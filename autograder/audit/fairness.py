@@ -11,7 +11,7 @@ from functools import lru_cache
 from itertools import zip_longest
 
 from autograder.audit.bank import Answer, Bank
-from autograder.audit.extract import dependent_tests, extract, without_given
+from autograder.audit.extract import dependent_tests, extract, is_for_want_of, without_given
 from autograder.audit.judging import Job, Judgement
 from autograder.build import release_notebook
 from autograder.grading import Settings
@@ -123,9 +123,7 @@ class Screening:
     def decides(self, judgement: Judgement) -> bool:
         """Whether each test has failed before it came to a name that is missing."""
         return all(
-            verdict.outcome in LOST
-            and not verdict.staff_note
-            and not any(f"'{name}'" in verdict.message for name in self.missing)
+            verdict.outcome in LOST and not verdict.staff_note and not is_for_want_of(verdict, self.missing)
             for verdict in (judgement.cells[test] for test in self.trial.tests)
         )
 

@@ -19,12 +19,12 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from autograder.audit.bank import Bank, Equivalent, Exercise
-from autograder.audit.extract import extract, without_given
+from autograder.audit.extract import extract, is_for_want_of, without_given
 from autograder.audit.judging import Job, Judgement
 from autograder.errors import AutograderError
 from autograder.grading import Settings
 from autograder.paper import PaperCell, with_answers
-from autograder.verdict import LOST, CellVerdict, Outcome
+from autograder.verdict import LOST, Outcome
 
 if TYPE_CHECKING:
     from libcst import CSTNode
@@ -133,18 +133,15 @@ class Screening:
             [judgement.cells[_marked(test, number)] for test in self.attacks[0].tests]
             for number in range(len(self.attacks) + 1)
         )
-        if not all(cell.outcome is Outcome.PASSED or self._lacks_a_name(cell) for cell in of_reference):
+        if not all(cell.outcome is Outcome.PASSED or is_for_want_of(cell, self.missing) for cell in of_reference):
             return list(self.attacks)
         left = [
             attack
             for attack, of_one in zip(self.attacks, of_mutants, strict=True)
-            if not any(cell.outcome in LOST and not self._lacks_a_name(cell) for cell in of_one)
+            if not any(cell.outcome in LOST and not is_for_want_of(cell, self.missing) for cell in of_one)
         ]
         needs_nothing_more = all(cell.outcome is Outcome.PASSED for cell in of_reference)
         return [attack.shortened() for attack in left] if needs_nothing_more else left
-
-    def _lacks_a_name(self, cell: CellVerdict) -> bool:
-        return any(f"'{name}'" in cell.message for name in self.missing)
 
 
 def attacks(bank: Bank, settings: Settings) -> list[Attack]:

@@ -8,12 +8,22 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from benchmarks.measure_simple_network import notebook, trust
 from coursekit import data
+
+from .answers import answers
 
 pytestmark = pytest.mark.slow
 
 SEEDS = (1, 2, 3)
+CELLS = ("setup", "prepare", "make_parameters", "logits", "cross_entropy", "sgd_step", "train")
+
+
+def trust(weights, bias, pictures, labels):
+    """The geometric mean of the probabilities that the network gives to the truth: e to the power of -loss."""
+    z = pictures.reshape(len(pictures), -1) / 255 @ np.asarray(weights) + np.asarray(bias)
+    z -= z.max(axis=1, keepdims=True)
+    log = z - np.log(np.exp(z).sum(axis=1, keepdims=True))
+    return float(np.exp(log[np.arange(len(labels)), labels].mean()))
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +31,7 @@ def trained():
     """The network after training, from zero and from the random start, and hold-out pictures, by seed."""
     import tensorflow as tf
 
-    names = notebook()
+    names = answers("03_simple_network", *CELLS)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("COURSE_DATA_SOURCE", "standin")
         litter = data.load("litter")

@@ -338,6 +338,24 @@ def test_a_test_with_a_target_is_found_by_its_look_up(make_course, look_up, is_f
     assert calibration.tests_with_targets(reference) == (("test_double",) if is_found else ())
 
 
+@pytest.mark.parametrize(
+    ("source", "is_alike"),
+    [
+        ("EPOCHS = 3", True),
+        ("EPOCHS = runtime.budget(cpu=25, gpu=25)", True),
+        ("EPOCHS = runtime.budget(cpu=2_5, gpu=25) + len(runtime.budget.__doc__)", True),
+        ("EPOCHS = runtime.budget(cpu=5, gpu=25)", False),
+        ("EPOCHS = runtime.budget(5, 25)", False),
+        ("if runtime.profile() == 'gpu':\n    EPOCHS = 25", False),
+    ],
+)
+def test_what_was_measured_holds_for_all_profiles_where_a_notebook_asks_for_none(make_course, source, is_alike):
+    text = Cells.text("# A\n\n### Exercise 1: One", "title")
+    cells = Cells.locked(source, "setup"), Cells.answer(), Cells.test("assert double(1) == 2")
+    course = make_course({"01_a/a.ipynb": Cells.notebook(text, *cells)})
+    assert calibration.profiles_alike(read_bank(course, course.assignment("01_a")).reference) is is_alike
+
+
 def test_what_was_measured_replaces_the_rows_of_its_source_and_profile_alone(tmp_path):
     table = tmp_path / "targets.toml"
     row = '[[target]]\nexercise = "{}"\nsource = "{}"\nprofile = "cpu"\nn = 3\nmean = 0.5\nsd = 0.1\ntarget = 0.2\n'
