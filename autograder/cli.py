@@ -457,7 +457,7 @@ def feedback(
         errors.print("Nothing that was graded fits this choice: run 'autograder grade' first.")
         raise typer.Exit(_WRONG_USAGE)
     students = {path.parents[1].name for path in written}
-    console.print(f"{len(written)} pages for {len(students)} students in {course.feedback}", soft_wrap=True)
+    console.print(f"{len(written)} page(s) for {len(students)} student(s) in {course.feedback}", soft_wrap=True)
 
 
 @app.command(
