@@ -15,6 +15,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -37,6 +38,51 @@ class _Task:
     conditions: Conditions
 
 
+class _Places:
+    """So many papers run at a time, in the order in which they were begun, whichever has its kernels ready first."""
+
+    def __init__(self, count: int) -> None:
+        self.change = threading.Condition()
+        self.free = count
+        self.waiting: deque[_Turn] = deque()
+
+    def next_turn(self) -> _Turn:
+        """Give a paper that begins its turn, behind those of all that began before."""
+        with self.change:
+            turn = _Turn(self)
+            self.waiting.append(turn)
+            return turn
+
+
+class _Turn(AbstractContextManager[None]):
+    """A place, held while a paper's cells run; a paper that is run once more takes it once more, before all others."""
+
+    def __init__(self, places: _Places) -> None:
+        self._places = places
+
+    def __enter__(self) -> None:
+        places = self._places
+        with places.change:
+            if self not in places.waiting:
+                places.waiting.appendleft(self)
+            places.change.wait_for(lambda: places.free and places.waiting[0] is self)
+            places.waiting.popleft()
+            places.free -= 1
+            places.change.notify_all()
+
+    def __exit__(self, *_: object) -> None:
+        with self._places.change:
+            self._places.free += 1
+            self._places.change.notify_all()
+
+    def give_up(self) -> None:
+        """Let the others pass, where a paper has ended before its turn came: its kernels did not start."""
+        with self._places.change:
+            if self in self._places.waiting:
+                self._places.waiting.remove(self)
+                self._places.change.notify_all()
+
+
 class Crew(Executor):
     """
     Runs functions of a paper, limits, conditions and a turn in threads, in the order in which they come.
@@ -54,7 +100,7 @@ class Crew(Executor):
         self._lends = bool(self._slots)
         standing_by = 0 if self._lends else math.ceil(places / _RUNNING_FOR_ONE_STANDING_BY)
         self._pool = ThreadPoolExecutor(places + standing_by)
-        self._turn = threading.BoundedSemaphore(places)
+        self._places = _Places(places)
         self._change = threading.Condition()
         self._on_gpu: deque[_Task] = deque()
         self._others: deque[_Task] = deque()
@@ -79,9 +125,11 @@ class Crew(Executor):
             self._change.wait_for(lambda: self._others or (self._on_gpu and self._slots))
             slot = self._slots.popleft() if self._on_gpu and self._slots else None
             task = self._on_gpu.popleft() if slot else self._others.popleft()
+            turn = self._places.next_turn()
         try:
-            _run(task, slot, self._turn)
+            _run(task, slot, turn)
         finally:
+            turn.give_up()
             if slot:
                 with self._change:
                     self._slots.append(slot)

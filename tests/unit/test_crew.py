@@ -136,6 +136,53 @@ def test_a_paper_stands_by_while_others_run_and_has_the_next_turn(runs):
     assert (sorted(crew.slots), crew.started["d"]) == (["a", "b", "c"], {"b"})
 
 
+def test_turns_come_in_the_order_of_the_papers_whichever_is_ready_first(runs):
+    crew = runs(1)
+    is_ready = threading.Event()
+
+    def late(name: str, _limits: None, conditions: Conditions, turn: Turn) -> str:
+        assert is_ready.wait(SECONDS)
+        with turn:
+            crew.began.append((name, conditions.gpu))
+        return name
+
+    first = crew.crew.submit(late, "a", None, PLAIN)
+    crew.add("b", PLAIN)
+    crew.wait_until_started("b")
+    is_ready.set()
+
+    assert first.result(SECONDS) == "a"
+    crew.wait_for("b")
+    assert [name for name, _ in crew.began] == ["a", "b"]
+
+
+def test_a_paper_that_ends_before_its_turn_holds_up_nobody(runs):
+    crew = runs(1)
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("the kernel did not start")
+
+    failed = crew.crew.submit(fail, "x", None, PLAIN)
+    crew.add("a", PLAIN)
+    with pytest.raises(RuntimeError, match="did not start"):
+        failed.result(SECONDS)
+    crew.wait_for("a")
+
+
+def test_a_paper_that_is_run_once_more_takes_a_turn_once_more(runs):
+    crew = runs(1)
+
+    def twice(_name: str, _limits: None, _conditions: Conditions, turn: Turn) -> str:
+        for _ in range(2):
+            with turn:
+                pass
+        return "done"
+
+    assert crew.crew.submit(twice, "x", None, PLAIN).result(SECONDS) == "done"
+    crew.add("a", PLAIN)
+    crew.wait_for("a")
+
+
 def test_none_stands_by_with_a_gpu_that_another_could_use(runs):
     crew = runs(1, ONE)
     for name in "ab":
