@@ -626,8 +626,10 @@ def audit_calibrate_command(
                 errors.print(
                     f"{each.exercise}: no row: its runs spread so far that nothing can be asked", style="yellow"
                 )
-        for holds_for in (list(Profile) if profiles_alike(bank.reference) else [profile]) if write else ():
-            write_targets(course.root / "coursekit" / "targets.toml", found, source=source, profile=holds_for.value)
+        if write:
+            table = course.root / "coursekit" / "targets.toml"
+            for holds_for in Profile if profiles_alike(bank.reference) else (profile,):
+                write_targets(table, found, source=source, profile=holds_for.value)
     raise typer.Exit(1 if refused else 0)
 
 
