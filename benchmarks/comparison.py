@@ -29,6 +29,7 @@ from benchmarks.measuring import (
 )
 
 _OVERHEAD = "beyond its cells, s"
+_SHARED_OUT = "wall / cells shared out"
 # A tenth of the class where a submission takes minutes.
 _SMALLER = 10
 
@@ -46,6 +47,8 @@ class Measured:
         Seconds of processor time, of it and of everything it started.
     kernel_memory : float
         MiB: the largest proportional share of memory (PSS) of a single kernel.
+    cells : float or None
+        Seconds that all cells of all submissions ran together; None where not known.
     overhead : float or None
         Seconds of a submission from its first kernel to its last cell in which no cell ran; None where not known.
     """
@@ -53,6 +56,7 @@ class Measured:
     wall: float
     processor: float
     kernel_memory: float
+    cells: float | None = None
     overhead: float | None = None
 
 
@@ -67,9 +71,9 @@ def measure(options: Options, tell: Tell) -> Part:
             ours, drawing, theirs = compare(options, assignment, students, Path(folder), tell)
         of = f"{students} submissions, {options.jobs} jobs"
         rows += [
-            _row(f"{assignment.name} ({students})", "autograder", ours, students, theirs),
-            _row("", "autograder --pictures", drawing, students, theirs),
-            _row("", "nbgrader", theirs, students, theirs),
+            _row(f"{assignment.name} ({students})", "autograder", ours, students, theirs, options.jobs),
+            _row("", "autograder --pictures", drawing, students, theirs, options.jobs),
+            _row("", "nbgrader", theirs, students, theirs, options.jobs),
         ]
         ratios += [
             Ratio(f"{assignment.name}: seconds / nbgrader's", of, (ours.wall / theirs.wall,)),
@@ -114,7 +118,8 @@ def compare(
     for option in ((), ("--pictures",)):
         tell(" ".join((f"{assignment.name}: autograder", *option)))
         graded = _graded([*grade, "--force", *option], ours, environment)
-        measured.append(replace(graded, overhead=_overhead(ours, assignment)))
+        cells, overhead = _recorded(ours, assignment)
+        measured.append(replace(graded, cells=cells, overhead=overhead))
     tell(f"{assignment.name}: nbgrader")
     autograde = [nbgrader.NBGRADER, "autograde", assignment.name]
     measured.append(_graded(autograde, theirs, nbgrader.environment(environment)))
@@ -140,22 +145,24 @@ def class_of(course: Course, assignment: Assignment, students: int) -> list[nbgr
     return [replace(case, student=f"s{number:03}-{case.student}") for number, case in enumerate(endless)]
 
 
-def _overhead(folder: Path, assignment: Assignment) -> float | None:
-    """Give the seconds of a submission in which no cell ran, as our gradebook recorded them."""
+def _recorded(folder: Path, assignment: Assignment) -> tuple[float, float]:
+    """Give the seconds of all cells, and those of a submission in which no cell ran, as our gradebook recorded them."""
     from autograder.gradebook import open_gradebook
 
     with open_gradebook(load_course(folder)) as gradebook:
         verdicts = [stored.verdict for stored in gradebook.recorded(assignment.name).values()]
-    return sum(verdict.seconds - verdict.cell_seconds for verdict in verdicts) / len(verdicts)
+    cells = sum(verdict.cell_seconds for verdict in verdicts)
+    return cells, (sum(verdict.seconds for verdict in verdicts) - cells) / len(verdicts)
 
 
-def _row(name: str, grader: str, measured: Measured, students: int, theirs: Measured) -> Mapping[str, Cell]:
+def _row(name: str, grader: str, measured: Measured, students: int, theirs: Measured, jobs: int) -> Mapping[str, Cell]:
     return {
         "assignment (students)": name,
         "grader": grader,
         "s a submission": measured.wall / students,
         "times faster": theirs.wall / measured.wall,
         _OVERHEAD: measured.overhead,
+        _SHARED_OUT: measured.cells and measured.wall * jobs / measured.cells,
         "cores busy": measured.processor / measured.wall,
         "MiB a kernel": measured.kernel_memory,
     }
