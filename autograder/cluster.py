@@ -48,6 +48,7 @@ _DATA = "COURSE_DATA"
 _ONE_GPU = f"{RESOURCE}=1"
 _RESOURCES = re.compile(r"--resources[\s=]+(\"[^\"]*\"|'[^']*'|\S+)")
 _FIRST_WORKER_SECONDS = 10
+_SECONDS_UNTIL_TOLD = 30.0
 _MOST_DEATHS = 3
 # Dask counts those that it forgives.
 _FORGIVEN_DEATHS = _MOST_DEATHS - 1
@@ -178,7 +179,8 @@ class Order:
     gpu_memory : int
         MiB of a GPU for each paper that needs one; 0: none does.
     warn : callable
-        Called with a line for a person if no worker has a GPU: trainings will then be on processors.
+        Called with a line for a person if no worker has a GPU, so that trainings will be on processors, or if none is
+        there yet after half a minute.
     """
 
     preload: tuple[str, ...]
@@ -358,7 +360,9 @@ def on_scheduler(address: str, order: Order) -> Iterator[ClusterExecutor]:
         lends = bool(order.gpu_memory) and _has_gpus(client)
         if order.gpu_memory and not lends:
             order.warn(f"No worker has a GPU. Start those that do with: dask worker {address} --resources {_ONE_GPU}")
-        yield ClusterExecutor(client, order, lends=lends)
+        nobody = f"No worker has joined {address} yet. Start them, on any machine: dask worker {address} --nthreads 1"
+        with _telling_of_none(client, order, nobody):
+            yield ClusterExecutor(client, order, lends=lends)
 
 
 @contextmanager
@@ -421,7 +425,11 @@ def on_system(system: str, jobs: int, order: Order) -> Iterator[ClusterExecutor]
             keeping = PeriodicCallback(lambda: cluster.scale(jobs), 1000 * _SECONDS_BETWEEN_LOOKS)
             cluster.periodic_callbacks["autograder-jobs"] = keeping
             cluster.loop.add_callback(keeping.start)
-            with _connected(cluster.scheduler_address) as client:
+            nobody = (
+                f"{system} has not started any of the {jobs} workers yet. Its queue says whether they wait for their "
+                f"turn; what a worker that failed wrote is in this folder, or in log-directory of jobqueue.{system}."
+            )
+            with _connected(cluster.scheduler_address) as client, _telling_of_none(client, order, nobody):
                 yield ClusterExecutor(client, order, lends=lends)
 
 
@@ -434,6 +442,23 @@ def _connected(address: str) -> Iterator[Any]:
         raise ClusterError(f"No Dask scheduler answers at {address}: {error}. Start one: dask scheduler.") from error
     with client:
         yield client
+
+
+@contextmanager
+def _telling_of_none(client: Any, order: Order, nobody: str) -> Iterator[None]:
+    """Say so where no worker is there after half a minute; the run goes on, since one may still come."""
+
+    def look() -> None:
+        if not client.scheduler_info()["workers"]:
+            order.warn(f"{nobody} This run waits for them; Ctrl-C ends it.")
+
+    timer = threading.Timer(_SECONDS_UNTIL_TOLD, look)
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        timer.join()  # it asks a client that is about to be closed
 
 
 def promises_gpu(job_script: str) -> bool:

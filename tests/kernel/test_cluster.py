@@ -8,15 +8,27 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
+from queue import SimpleQueue
 
 import numpy as np
 import pytest
 from nbformat.v4 import new_notebook
 
-from autograder.cluster import ClusterError, ClusterExecutor, NoDataError, Order, pack, perform, promises_gpu
+from autograder import cluster as cluster_module
+from autograder.cluster import (
+    ClusterError,
+    ClusterExecutor,
+    NoDataError,
+    Order,
+    on_scheduler,
+    pack,
+    perform,
+    promises_gpu,
+)
 from autograder.course import Limits
 from autograder.sealed.session import Conditions
 from tests.kernel.test_gpus import LongClass
@@ -67,7 +79,8 @@ def running_cluster(tmp_path, *workers, hidden=None):
     processes = [start("dask_worker", *plain, *options, around=around) for options in workers]
     try:
         with distributed.Client(scheduler_file=str(file), timeout=60, set_as_default=False) as client:
-            client.wait_for_workers(len(workers), timeout=60)
+            if workers:
+                client.wait_for_workers(len(workers), timeout=60)
             yield client.scheduler.address, processes
     finally:
         # Workers first: without a scheduler they would look for it before they end.
@@ -313,6 +326,27 @@ def test_a_paper_that_killed_every_worker_is_told_in_words():
 def test_a_paper_that_waited_where_another_one_killed_the_workers_is_run_elsewhere():
     told = ClusterExecutor(Killing(0, 1), Order(())).submit(None, None, Limits(), Conditions())
     assert told.result(timeout=5) == "the verdict"
+
+
+def test_where_no_worker_comes_it_is_told_and_waited_for(tmp_path, monkeypatch):
+    monkeypatch.setattr(cluster_module, "_SECONDS_UNTIL_TOLD", 0.01)
+    told = SimpleQueue()
+    with running_cluster(tmp_path) as (address, _), on_scheduler(address, Order((), warn=told.put)) as executor:
+        line = told.get(timeout=60)
+        assert executor is not None
+    assert f"No worker has joined {address} yet. Start them, on any machine: dask worker {address}" in line
+    assert "This run waits" in line
+
+
+def test_where_a_worker_has_come_nothing_is_told(tmp_path, monkeypatch):
+    monkeypatch.setattr(cluster_module, "_SECONDS_UNTIL_TOLD", 0.01)
+    asked, told = threading.Event(), []
+    with running_cluster(tmp_path, ()) as (address, _), distributed.Client(address, set_as_default=False) as client:
+        info = client.scheduler_info
+        monkeypatch.setattr(client, "scheduler_info", lambda: (info(), asked.set())[0])
+        with cluster_module._telling_of_none(client, Order((), warn=told.append), "Nobody."):
+            assert asked.wait(timeout=60)
+    assert told == []
 
 
 def test_where_no_scheduler_answers_it_is_told(class_):
