@@ -694,16 +694,28 @@ def _audit(
     for problem in found.problems:
         console.print(problem, style="red", soft_wrap=True)
     figures = total(found)
-    console.print(
-        f"{figures['answers']} answers: {figures['accepts']} false accepts, {figures['refuses']} false rejects, "
-        f"{figures['messages']} messages to be mended. {figures['mutants']} mutants: {figures['killed']} killed, "
-        f"{figures['explained']} explained, {figures['survivors']} survived.",
-        soft_wrap=True,
-    )
+    for line in _came_of_it(parts, figures):
+        console.print(line, soft_wrap=True)
     console.print(f"Report: {write_audit(course, found, targets=rows)}", soft_wrap=True)
     if json_file is not None:
         _write_json(json_file, _audit_record(found, figures))
     raise typer.Exit(0 if found.is_clean else 1)
+
+
+def _came_of_it(parts: tuple[str, ...], figures: Mapping[str, int]) -> Iterator[str]:
+    """Say in a line what came of each part of an audit."""
+    if "bank" in parts:
+        yield (
+            f"{figures['answers']} answers: {figures['accepts']} false accepts, {figures['refuses']} false rejects, "
+            f"{figures['messages']} messages to be mended."
+        )
+    if "mutants" in parts:
+        yield (
+            f"{figures['mutants']} mutants: {figures['killed']} killed, {figures['explained']} explained, "
+            f"{figures['survivors']} survived."
+        )
+    if "flaky" in parts:
+        yield f"{figures['repeated']} judgements of the same papers: {figures['unsteady']} scores changed."
 
 
 def _audit_record(found: Any, figures: Any) -> dict[str, Any]:

@@ -96,10 +96,16 @@ class Audit:
         By assignment and exercise.
     problems : list of str
         What is wrong beyond single exercises: missing answers, stale entries, scores that change.
+    repeated : int
+        How many judgements were made to see whether scores are steady.
+    unsteady : int
+        How many scores changed.
     """
 
     exercises: dict[tuple[str, str], ExerciseAudit] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
+    repeated: int = 0
+    unsteady: int = 0
 
     def of(self, bank: Bank, grade_id: str) -> ExerciseAudit:
         """Give what was found of an exercise."""
@@ -242,7 +248,9 @@ def audit_steadiness(
         ]
     judged = _judge(bench, [job for *_, jobs in planned for job in jobs], tell)
     for bank, name, jobs in planned:
+        audit.repeated += len(jobs)
         for test, scores in unsteady([judged[job.key] for job in jobs]).items():
+            audit.unsteady += 1
             found = ", ".join(f"{score:g} ({scores.count(score)} times)" for score in sorted(set(scores)))
             audit.problems.append(f"{bank.assignment.name}, {name}: the score of {test} changes: {found}.")
 

@@ -77,6 +77,8 @@ def total(audit: Audit) -> dict[str, int]:
         "mutants": sum(each.mutants for each in exercises),
         "explained": sum(len(each.explained) for each in exercises),
         "survivors": sum(len(each.survivors) for each in exercises),
+        "repeated": audit.repeated,
+        "unsteady": audit.unsteady,
         "problems": len(audit.problems),
     }
     return {**figures, "killed": figures["mutants"] - figures["explained"] - figures["survivors"]}

@@ -294,6 +294,7 @@ def test_a_score_that_changes_is_a_problem(bank_of):
     audit_steadiness(audit, Bench(course), [bank], Settings(), 8, lambda _line: None)
     (problem,) = audit.problems
     assert "the score of test_double changes" in problem
+    assert (audit.repeated, audit.unsteady) == (8, 1)
 
 
 def test_a_steady_score_is_none(bank_of):
@@ -301,6 +302,7 @@ def test_a_steady_score_is_none(bank_of):
     audit = Audit()
     audit_steadiness(audit, Bench(course), [bank], Settings(), 3, lambda _line: None)
     assert audit.is_clean
+    assert (audit.repeated, audit.unsteady) == (3 + 2, 0)
 
 
 def test_limits_are_part_of_what_a_judgement_is_made_from(bank_of):

@@ -400,5 +400,6 @@ def test_the_report_of_a_part_says_what_was_not_judged_and_does_not_count_it_as_
 
     assert "3 answers: 0 false accepts, 0 false rejects." in page
     assert "No mutants were judged in this run." in page
+    assert "judgements of the same papers" not in page
     assert "<td>3</td><td>0</td>" in page
     assert page.count("<td>\N{EN DASH}</td>") == 5  # four of mutants, and the score
