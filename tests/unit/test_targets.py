@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+import tomllib
+from collections import Counter
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -136,3 +139,34 @@ def test_the_courses_own_table_can_be_read_and_asks_the_courses_own_data(monkeyp
     with pytest.raises(MissingTargetError, match="'never/litter' with data source 'stand-in' and profile 'cpu'"):
         targets["never/litter"]
     assert coursekit.targets.targets is targets
+
+
+# The course's own table.
+
+MEASURED = tomllib.loads(coursekit.targets.TABLE.read_text(encoding="utf-8"))["target"]
+# What one test asks together with a score: a wrong answer may reach one of them, and never all.
+TOGETHER = re.compile("-(ranking|recall|trust)(?=/)")
+
+
+def name_of(row: dict[str, Any]) -> str:
+    return f"{row['exercise']} {row['source']} {row['profile']}"
+
+
+@pytest.mark.parametrize("row", MEASURED, ids=name_of)
+def test_a_row_of_the_course_was_measured_often_and_says_what_the_worst_honest_and_the_best_wrong_run_came_to(
+    row: dict[str, Any],
+) -> None:
+    assert row["n"] >= 8
+    assert row["target"] < row["worst"] <= row["mean"] <= 1
+    assert 0 <= row["wrong"] <= 1
+    assert row["wrong_answer"]
+
+
+def test_between_an_honest_and_a_wrong_run_of_the_course_is_a_gap_where_a_target_is_asked_alone() -> None:
+    def asked(row: dict[str, Any]) -> tuple[str, str, str]:
+        return TOGETHER.sub("", row["exercise"]), row["source"], row["profile"]
+
+    times = Counter(map(asked, MEASURED))
+    alone = [row for row in MEASURED if times[asked(row)] == 1]
+    assert len(alone) > 20
+    assert [name_of(row) for row in alone if row["wrong"] >= row["target"]] == []
