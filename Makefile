@@ -38,7 +38,7 @@ grade: environment  ## Mark a sample class from scratch and write its report
 	$(BIN)/autograder --course $(SAMPLE) report
 
 test: lint  ## Style, types and all tests: what CI runs
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(wildcard $(TESTS))
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --durations 20 $(wildcard $(TESTS))
 
 lint: environment  ## Style, format and types alone
 	$(BIN)/ruff check
