@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 
 import pytest
@@ -87,3 +88,12 @@ def test_what_the_doctor_found_is_written_for_a_program(capsys, monkeypatch, tmp
     layers = json.loads((tmp_path / "layers.json").read_text(encoding="utf-8"))
     assert code == (0 if all(layer["works"] for layer in layers) else 1)
     assert {"name", "works", "tried", "reason", "remedy"} <= set(layers[0])
+
+
+def test_what_takes_long_to_import_and_serves_no_command_is_left_out():
+    names = (
+        "import sys, autograder.cli, autograder.grading; print(*(name for name in sys.modules if sys.modules[name]))"
+    )
+    loaded = subprocess.run([sys.executable, "-c", names], capture_output=True, text=True, check=True).stdout.split()
+    assert "nbgrader.api" in loaded
+    assert {"rfc3987_syntax", "jupyter_server", "nbgrader.apps"} & set(loaded) == set()
