@@ -91,7 +91,7 @@ def test_what_the_doctor_found_is_written_for_a_program(capsys, monkeypatch, tmp
 
 
 def test_what_takes_long_to_import_and_serves_no_command_is_left_out():
-    names = "import sys, autograder.cli, autograder.grading; print(*(n for n in sys.modules if sys.modules[n]))"
+    names = (
         "import sys, autograder.cli, autograder.grading; print(*(name for name in sys.modules if sys.modules[name]))"
     )
     loaded = subprocess.run([sys.executable, "-c", names], capture_output=True, text=True, check=True).stdout.split()
