@@ -401,6 +401,7 @@ def test_the_report_of_a_part_says_what_was_not_judged_and_does_not_count_it_as_
     assert "3 answers: 0 false accepts, 0 false rejects." in page
     assert "No mutants were judged in this run." in page
     assert "judgements of the same papers" not in page
+    assert "<h2>Exercises</h2>" in page
     assert "<td>3</td><td>0</td>" in page
     assert page.count("<td>\N{EN DASH}</td>") == 5  # four of mutants, and the score
 
@@ -408,3 +409,4 @@ def test_the_report_of_a_part_says_what_was_not_judged_and_does_not_count_it_as_
 def test_the_report_says_how_often_papers_were_judged_again_and_how_many_scores_changed(make_course):
     page = write_audit(make_course({}), Audit(repeated=12, unsteady=1)).read_text(encoding="utf-8")
     assert "12 judgements of the same papers: 1 scores changed." in page
+    assert "Exercises" not in page  # of none anything was found
