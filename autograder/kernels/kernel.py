@@ -158,7 +158,7 @@ class Kernel:
                 cwd=str(cwd),
                 env={"IPYTHONDIR": str(connection), **environment},
                 policy=policy,
-                extra_arguments=["--HistoryManager.enabled=False"],
+                extra_arguments=["--HistoryManager.enabled=False", "--WarmKernel.is_terse=True"],
             )
             failing.pop_all()
         kernel = cls(manager, context, talk)

@@ -21,7 +21,7 @@ from autograder.kernels.server import Request
 from autograder.temporary import HeldFolder
 
 KERNEL_MODULES = (
-    "ipykernel.kernelapp",
+    "autograder.kernels.application",
     "ipykernel.ipkernel",
     "ipykernel.zmqshell",
     # These a kernel imports while it starts.

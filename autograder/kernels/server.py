@@ -368,10 +368,10 @@ def _reseed() -> None:
 
 
 def _run_kernel(arguments: list[str]) -> None:
-    from ipykernel.kernelapp import IPKernelApp
+    from autograder.kernels.application import Application
 
     sys.argv = ["ipykernel_launcher", *arguments]
-    app = IPKernelApp.instance()
+    app = Application.instance()
     app.initialize(arguments)
     app.start()
     sys.stdout.flush()
