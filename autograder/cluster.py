@@ -321,6 +321,11 @@ def begin(
     return perform(function, paper, limits, parcel)
 
 
+def warm(preload: tuple[str, ...]) -> None:
+    """Start this process's warm server, which then imports what kernels need."""
+    shared_server(preload)
+
+
 def perform(
     function: Callable[[Paper, Limits, Conditions], Verdict], paper: Paper, limits: Limits, parcel: Parcel
 ) -> Verdict:
@@ -361,7 +366,7 @@ def on_scheduler(address: str, order: Order) -> Iterator[ClusterExecutor]:
         if order.gpu_memory and not lends:
             order.warn(f"No worker has a GPU. Start those that do with: dask worker {address} --resources {_ONE_GPU}")
         nobody = f"No worker has joined {address} yet. Start them, on any machine: dask worker {address} --nthreads 1"
-        with _telling_of_none(client, order, nobody):
+        with _warming(client, order), _telling_of_none(client, order, nobody):
             yield ClusterExecutor(client, order, lends=lends)
 
 
@@ -442,6 +447,17 @@ def _connected(address: str) -> Iterator[Any]:
         raise ClusterError(f"No Dask scheduler answers at {address}: {error}. Start one: dask scheduler.") from error
     with client:
         yield client
+
+
+@contextmanager
+def _warming(client: Any, order: Order) -> Iterator[None]:
+    """Let the workers that are there import what kernels need while this process makes papers of submissions."""
+    workers = client.scheduler_info(n_workers=-1)["workers"]
+    begun = [client.submit(warm, order.preload, workers=[each], pure=False) for each in workers]
+    yield
+    # What came of it nobody asks: a server that cannot start is told of by the paper that needs it.
+    for each in begun:
+        each.release()
 
 
 @contextmanager

@@ -133,6 +133,20 @@ def test_a_cluster_gives_the_scores_that_this_machine_gives_though_a_worker_is_k
     assert scores(here)["wrong"][0] == 2
 
 
+def test_workers_that_are_there_begin_to_import_what_kernels_need_before_a_paper_comes(tmp_path):
+    def imported():
+        from autograder.kernels import process
+
+        return process._shared and process._shared.modules
+
+    with running_cluster(tmp_path, (), ()) as (address, _), on_scheduler(address, Order(("json",))):  # noqa: SIM117
+        with distributed.Client(address, set_as_default=False) as client:
+            workers = client.scheduler_info(n_workers=-1)["workers"]
+            # A worker of one core does this after what it was asked before.
+            asked = [client.submit(imported, workers=[each], pure=False) for each in workers]
+            assert client.gather(asked) == [("json",)] * 2
+
+
 # GPUs: made up, as what each worker's nvidia-smi says; its CUDA_VISIBLE_DEVICES allows the second one.
 
 HAS_GPU = "import os\nassert os.environ['CUDA_VISIBLE_DEVICES'] == {!r}"
