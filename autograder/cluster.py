@@ -42,6 +42,7 @@ from autograder.temporary import HeldFolder
 from autograder.travelling import LARGEST, lay_out, pieces, state
 from autograder.verdict import Verdict
 from autograder.versions import versions
+from autograder.warming import warm
 
 _INSTALL = "Install it: pip install 'deep-learning-course[cluster]'."
 _DATA = "COURSE_DATA"
@@ -319,11 +320,6 @@ def begin(
         receive(parcel.data_state, names, contents)
     get_worker().log_event(_BEGUN, ticket)
     return perform(function, paper, limits, parcel)
-
-
-def warm(preload: tuple[str, ...]) -> None:
-    """Start this process's warm server, which then imports what kernels need."""
-    shared_server(preload)
 
 
 def perform(
