@@ -1,4 +1,4 @@
-"""What a worker of a cluster does first: a module of its own, so that its warm server begins before all other imports."""
+"""What a worker of a cluster does first: a module of its own, so that its server begins before all other imports."""
 
 from __future__ import annotations
 
