@@ -16,6 +16,8 @@ from autograder.course import find_course, load_course
 from autograder.notebook import notebook_text, read_notebook
 from autograder.solve import MAX_BYTES
 
+from .conftest import SHORT
+
 COURSE = load_course(find_course(Path(__file__).parent))
 NOTEBOOKS = [notebook for assignment in COURSE.assignments for notebook in assignment.notebooks]
 REMEDY = "Run `make solve`."
@@ -88,11 +90,23 @@ def test_no_solution_is_left_over():
 
 
 @pytest.mark.slow
-def test_nbval_runs_the_solutions_on_warm_kernels_and_finds_the_same_tagged_outputs():
-    outcome = nbval(COURSE.solutions, kernel="warm", cwd=COURSE.root)
+@pytest.mark.parametrize(
+    "sources",
+    [
+        pytest.param([source for source in NOTEBOOKS if COURSE.assignment(source.assignment) in SHORT], id="short"),
+        # The references among their cells are run and marked with the sample class, each time.
+        pytest.param(
+            [source for source in NOTEBOOKS if COURSE.assignment(source.assignment) not in SHORT],
+            id="trained",
+            marks=pytest.mark.long,
+        ),
+    ],
+)
+def test_nbval_runs_the_solutions_on_warm_kernels_and_finds_the_same_tagged_outputs(sources):
+    outcome = nbval(*map(solution_path, sources), kernel="warm", cwd=COURSE.root)
 
     assert outcome.returncode == 0, outcome.stdout + outcome.stderr
-    code = sum(cell.cell_type == "code" for source in NOTEBOOKS for cell in read_notebook(source.path).cells)
+    code = sum(cell.cell_type == "code" for source in sources for cell in read_notebook(source.path).cells)
     assert f"{code} passed" in outcome.stdout
 
 
