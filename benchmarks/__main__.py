@@ -30,7 +30,7 @@ from rich.text import Text
 
 from autograder.course import load_course
 from autograder.versions import versions
-from benchmarks import comparison, crowd, ratios, scaling, starting
+from benchmarks import comparison, crowd, ratios, scaling, short_cells, starting
 from benchmarks.measuring import Cell, Options, Part, Tell, combined
 
 _WIDTH = 120
@@ -46,6 +46,7 @@ class Name(StrEnum):
     CLASS = "class"
     FIRST = "first"
     PAIR = "pair"
+    CELL = "cell"
 
 
 # Each is a function of options and of a line for whoever waits. Another measurement is another line here.
@@ -55,6 +56,7 @@ PARTS: Mapping[Name, Callable[[Options, Tell], Part]] = {
     Name.CLASS: crowd.measure,
     Name.FIRST: starting.measure_first_verdict,
     Name.PAIR: starting.measure_idle_pair,
+    Name.CELL: short_cells.measure,
 }
 
 

@@ -1,7 +1,7 @@
 """
 ipykernel's application as the grader needs it: without what only a person at a notebook would use.
 
-Measured on two cores: a short cell takes 2.1 ms of processor time in place of 3.9, a kernel's start half.
+A cell that does nothing takes 0.9 ms of processor time in place of 2.1: `python -m benchmarks --part cell`.
 """
 
 from __future__ import annotations
