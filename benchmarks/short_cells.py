@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import multiprocessing
-from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 
 import psutil
 from jupyter_client.manager import start_new_kernel
 
+from autograder.kernels.kernel import KERNEL_NAME, OPTIONS
 from benchmarks.measuring import Options, Part, Ratio, Tell
 
 _CELLS = 300
-_TERSE = ("--HistoryManager.enabled=False", "--WarmKernel.is_terse=True")
 
 
 def measure(_options: Options, tell: Tell) -> Part:
@@ -20,8 +19,8 @@ def measure(_options: Options, tell: Tell) -> Part:
     tell("short cells")
     # In a process of its own, since its fork server lives as long as that.
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
-        ours = pool.submit(_seconds_of_a_cell, "warm", _TERSE).result()
-        theirs = pool.submit(_seconds_of_a_cell, "python3", _TERSE[:1]).result()
+        ours = pool.submit(_seconds_of_a_cell, KERNEL_NAME).result()
+        theirs = pool.submit(_seconds_of_a_cell, "python3").result()
     return Part(
         "Processor time of a short cell",
         ({"the grader's kernel, ms": 1000 * ours, "ipykernel's own, ms": 1000 * theirs},),
@@ -29,8 +28,8 @@ def measure(_options: Options, tell: Tell) -> Part:
     )
 
 
-def _seconds_of_a_cell(kernel: str, arguments: Sequence[str]) -> float:
-    manager, client = start_new_kernel(kernel_name=kernel, extra_arguments=list(arguments))
+def _seconds_of_a_cell(kernel: str) -> float:
+    manager, client = start_new_kernel(kernel_name=kernel, extra_arguments=list(OPTIONS))
     try:
         process = psutil.Process(manager.provisioner.pid)
         before = _processor_seconds(process)

@@ -22,6 +22,8 @@ from autograder.kernels.usage import Ceiling, Watch
 from autograder.sandbox import Policy
 
 KERNEL_NAME = "warm"
+OPTIONS = ("--HistoryManager.enabled=False", "--WarmKernel.is_terse=True")
+"""What the grader asks of a kernel besides; one that is not warm makes nothing of the second."""
 
 _START_SECONDS = 60.0
 _INTERRUPT_GRACE_SECONDS = 3.0
@@ -158,7 +160,7 @@ class Kernel:
                 cwd=str(cwd),
                 env={"IPYTHONDIR": str(connection), **environment},
                 policy=policy,
-                extra_arguments=["--HistoryManager.enabled=False", "--WarmKernel.is_terse=True"],
+                extra_arguments=list(OPTIONS),
             )
             failing.pop_all()
         kernel = cls(manager, context, talk)

@@ -22,7 +22,6 @@ from autograder.temporary import HeldFolder
 
 KERNEL_MODULES = (
     "autograder.kernels.application",
-    "ipykernel.ipkernel",
     "ipykernel.zmqshell",
     # These a kernel imports while it starts.
     "IPython.core.completerlib",
