@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+import threading
 from collections.abc import Iterator
 from typing import Any, ClassVar
 
@@ -15,7 +16,9 @@ from ipykernel import ipkernel
 from ipykernel.iostream import OutStream
 from ipykernel.ipkernel import IPythonKernel
 from ipykernel.kernelapp import IPKernelApp
-from traitlets import Bool
+from traitlets import Bool, Type
+
+from autograder.kernels.shell import Compiler, ZMQInteractiveShell
 
 
 class Stream(OutStream):  # type: ignore[misc]
@@ -63,6 +66,16 @@ def _few_modules() -> Iterator[None]:
         ipkernel.sys = sys
 
 
+class _NoThread:
+    """Stands where the thread for subshells would, which ipykernel asks whose thread a cell that awaits runs in."""
+
+    def __init__(self) -> None:
+        self.parent_thread = threading.current_thread()
+
+    def __bool__(self) -> bool:
+        return False
+
+
 class WarmKernel(IPythonKernel):  # type: ignore[misc]
     """
     A kernel that does not list its thousands of modules for a debugger which it has not.
@@ -71,6 +84,9 @@ class WarmKernel(IPythonKernel):  # type: ignore[misc]
     it would be two thirds of all that a kernel copies while it starts.
     """
 
+    _supports_kernel_subshells = False
+    shell_class = Type(ZMQInteractiveShell)
+    compiler_class = Type(Compiler)
     is_terse = Bool(False, help="Of a request, tell the outputs and the end alone.").tag(config=True)
 
     def __init__(self, **traits: Any) -> None:
@@ -106,7 +122,7 @@ class Application(IPKernelApp):  # type: ignore[misc]
         """Open the control channel."""
         super().init_control(context)
         self.shell_channel_thread.io_loop.close()
-        self.shell_channel_thread = None
+        self.shell_channel_thread = _NoThread()
 
     def init_heartbeat(self) -> None:
         """Leave the heart at rest."""

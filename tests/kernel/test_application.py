@@ -137,6 +137,30 @@ def test_a_terse_kernel_tells_outputs_and_the_end_alone(folder, monkeypatch, arg
     wait_until_gone(pid)
 
 
+def test_a_warm_kernel_has_all_of_ipythons_syntax_and_the_shell_that_programs_know(run_cells):
+    runs = run_cells(
+        "import asyncio\nprint(await asyncio.sleep(0, 'waited'))",
+        "found = !echo called\nprint(found)",
+        "%time print('timed')",
+        "print(type(get_ipython()).__name__)",
+        "def f():\n    return 1 / 0\n",
+        "f()",
+    )
+
+    assert [printed(run).splitlines()[:1] for run in runs[:4]] == [
+        ["waited"],
+        ["['called']"],
+        ["timed"],
+        ["ZMQInteractiveShell"],
+    ]
+    # Each line is found again in its own cell.
+    (output,) = runs[5].outputs
+    trace = "\n".join(output["traceback"])
+    assert "In[5]" in trace
+    assert "In[6]" in trace
+    assert "return" in trace
+
+
 def test_the_grader_has_its_kernels_terse(run_cells):
     (run,) = run_cells("print(get_ipython().kernel.is_terse)")
 
