@@ -7,8 +7,6 @@ import re
 import symtable
 from dataclasses import dataclass
 
-from IPython.core.inputtransformer2 import TransformerManager
-
 BUILTINS = frozenset(dir(builtins)) | {"get_ipython", "display", "In", "Out", "_", "__", "___"}
 """Names that every notebook kernel has."""
 
@@ -71,10 +69,17 @@ def _table(source: str, *, transform: bool = False) -> symtable.SymbolTable:
     if transform and len(_MAGIC.findall(source)) > _MAX_MAGICS:
         raise SyntaxError("too many magics")
     try:
-        return symtable.symtable(TransformerManager().transform_cell(source) if transform else source, "<cell>", "exec")
+        return symtable.symtable(_transformed(source) if transform else source, "<cell>", "exec")
     except (MemoryError, RecursionError, RuntimeError, ValueError) as error:
         # Nested too deeply, characters that are none, a transformation without end.
         raise SyntaxError(f"this cell cannot be read: {type(error).__name__}") from error
+
+
+def _transformed(source: str) -> str:
+    from IPython.core.inputtransformer2 import TransformerManager  # seldom needed, and dear
+
+    transformed: str = TransformerManager().transform_cell(source)
+    return transformed
 
 
 def _with_children(table: symtable.SymbolTable) -> list[symtable.SymbolTable]:

@@ -2,17 +2,29 @@
 Imported before all else by programs of ours: it keeps out what they would wait for and do not need.
 
 jsonschema, where it finds `rfc3987_syntax`, builds the grammar of a kind of address that no notebook holds: a second of
-every command, and of every worker of a cluster. nbgrader's package imports its extensions of the Jupyter server, and
-with them its programs: half a second of every command that opens the gradebook.
+every command, and of every worker of a cluster. What it has to read durations is not needed either. nbgrader's package
+imports its extensions of the Jupyter server, and with them its programs; its ways to unpack archives, and with them
+setuptools; its way to ask a JupyterHub, and with it what asks the web: half a second of every command that opens the
+gradebook.
 """
 
 import sys
 from types import ModuleType
 
-sys.modules["rfc3987_syntax"] = None  # type: ignore[assignment]
+# What the packages that import these take from them; nothing of ours calls any of it.
+_UNUSED: dict[str, dict[str, object]] = {
+    **{
+        f"nbgrader.server_extensions.{name}": {"load_jupyter_server_extension": None}
+        for name in ("assignment_list", "course_list", "validate_assignment", "formgrader")
+    },
+    # A class: a course's nbgrader_config.py may name it, or make one of it.
+    "nbgrader.auth.jupyterhub": {"JupyterHubAuthPlugin": type("JupyterHubAuthPlugin", (), {})},
+    "setuptools.archive_util": dict.fromkeys(("unpack_archive", "unpack_tarfile", "unpack_zipfile")),
+}
 
-for _extension in ("assignment_list", "course_list", "validate_assignment", "formgrader"):
-    _stub = ModuleType(f"nbgrader.server_extensions.{_extension}")
-    # What the package takes from it: called by a Jupyter server alone, and none runs here.
-    _stub.load_jupyter_server_extension = None  # type: ignore[attr-defined]
-    sys.modules.setdefault(_stub.__name__, _stub)
+for _name in ("rfc3987_syntax", "isoduration"):
+    sys.modules.setdefault(_name, None)  # type: ignore[arg-type]
+for _name, _contents in _UNUSED.items():
+    _stub = ModuleType(_name)
+    vars(_stub).update(_contents)
+    sys.modules.setdefault(_name, _stub)

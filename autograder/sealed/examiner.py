@@ -26,10 +26,8 @@ import zmq
 from jupyter_client.client import KernelClient
 
 from autograder.sealed import values
-from autograder.sealed.line import Line
+from autograder.sealed.line import EXAMINER, Line, NoLineError
 from coursekit.checks import _arrays
-
-NAME = "__examiner__"
 
 _INTERRUPT_GRACE_SECONDS = 2.0
 # Python drops an interrupt that comes while a callback of the garbage collector or a __del__ runs.
@@ -45,10 +43,6 @@ _SHARED_MODULES = ("numpy", "math", "operator", "builtins", "keras", "tensorflow
 
 class CandidateSilentError(Exception):
     """The candidate gave no answer, or one that is none."""
-
-
-class NoLineError(Exception):
-    """The machine has no room for a line to the candidate: nobody's answer is to blame."""
 
 
 class CallTimeoutError(TimeoutError):
@@ -464,4 +458,4 @@ def install(shell: Any, connection_file: str, folder: str, call_timeout: float) 
     """Make this kernel an examiner."""
     link = Link(connection_file, folder, call_timeout)
     _arrays.became = link.became
-    shell.user_ns[NAME] = Examiner(shell, link)
+    shell.user_ns[EXAMINER] = Examiner(shell, link)

@@ -13,8 +13,15 @@ import socket
 import struct
 import time
 
+EXAMINER = "__examiner__"
+"""Name under which the examiner's kernel has what asks the candidate."""
+
 _HEADER = struct.Struct("!QQ")
 _CHUNK = 2**18
+
+
+class NoLineError(Exception):
+    """The machine has no room for a line to the candidate: nobody's answer is to blame."""
 
 
 class Line:

@@ -33,13 +33,13 @@ from autograder.names import names
 from autograder.notebook import notebook_text
 from autograder.paper import Owner, Paper, PaperCell, Role, State
 from autograder.sandbox import Policy
-from autograder.sealed import examiner
+from autograder.sealed.line import EXAMINER, NoLineError
 from autograder.sealed.scoring import Answered, Trouble, judge
 from autograder.sealed.words import hint, too_much
 from autograder.verdict import CellVerdict, Outcome, Status, Verdict
 
 _INSTALL = "from autograder.sealed.examiner import install; install(get_ipython(), {arguments})"
-_REPORT = {"report": f"{examiner.NAME}.report()"}
+_REPORT = {"report": f"{EXAMINER}.report()"}
 _ASK_SECONDS = 60.0
 _INTERRUPT_SECONDS = 5.0
 _SIGKILL = 9
@@ -330,7 +330,7 @@ class _Session:
 
     async def _examine(self, cell: PaperCell) -> tuple[CellRun, str]:
         """Run a test cell in the examiner; a candidate that dies meanwhile ends it."""
-        prepared = await self._guarded(f"{examiner.NAME}.prepare({list(cell.needs)!r})", silent=True)
+        prepared = await self._guarded(f"{EXAMINER}.prepare({list(cell.needs)!r})", silent=True)
         if prepared.end is not End.OK:
             return prepared, ""
         run = await self._guarded(cell.source, expressions=_REPORT)
@@ -358,7 +358,7 @@ class _Session:
                 # An interrupt between two messages can lose one. Nothing is left to be tested.
                 self._examiner.kill()
         run = await work
-        if run.error_name == examiner.NoLineError.__name__:
+        if run.error_name == NoLineError.__name__:
             raise KernelError(f"The kernels cannot talk to each other: {run.error_message}.")
         return run
 

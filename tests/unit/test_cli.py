@@ -96,4 +96,24 @@ def test_what_takes_long_to_import_and_serves_no_command_is_left_out():
     )
     loaded = subprocess.run([sys.executable, "-c", names], capture_output=True, text=True, check=True).stdout.split()
     assert "nbgrader.api" in loaded
-    assert {"rfc3987_syntax", "jupyter_server", "nbgrader.apps"} & set(loaded) == set()
+    left_out = {"rfc3987_syntax", "isoduration", "jupyter_server", "nbgrader.apps", "setuptools", "requests", "alembic"}
+    assert (left_out | {"numpy", "IPython"}) & set(loaded) == set()
+
+
+def test_a_courses_settings_may_still_speak_of_what_is_left_out(tmp_path):
+    (tmp_path / "nbgrader_config.py").write_text(
+        "from nbgrader.auth import JupyterHubAuthPlugin\n"
+        "class Ours(JupyterHubAuthPlugin):\n"
+        "    pass\n"
+        "c = get_config()\n"
+        "c.Authenticator.plugin_class = Ours\n"
+        "c.CourseDirectory.course_id = 'dl'\n"
+    )
+    read = (
+        "import pathlib, sys, autograder.cli\nfrom autograder.nbgrader_settings import load_settings\n"
+        "print(load_settings(pathlib.Path(sys.argv[1])).CourseDirectory.course_id)"
+    )
+
+    done = subprocess.run([sys.executable, "-c", read, tmp_path], capture_output=True, text=True, check=False)
+
+    assert (done.stdout, done.stderr) == ("dl\n", "")
