@@ -7,9 +7,10 @@ A cell that does nothing takes 0.9 ms of processor time in place of 2.1: `python
 from __future__ import annotations
 
 import contextlib
+import re
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar
 
 from ipykernel import ipkernel
@@ -17,8 +18,11 @@ from ipykernel.iostream import OutStream
 from ipykernel.ipkernel import IPythonKernel
 from ipykernel.kernelapp import IPKernelApp
 from traitlets import Bool, Type
+from traitlets.config import Config
 
 from autograder.kernels.shell import Compiler, ZMQInteractiveShell
+
+_SWITCH = re.compile(r"--(?P<of>\w+)\.(?P<name>\w+)=(?P<value>True|False)")
 
 
 class Stream(OutStream):  # type: ignore[misc]
@@ -117,6 +121,23 @@ class Application(IPKernelApp):  # type: ignore[misc]
         super().__init__(kernel_class=WarmKernel, outstream_class=f"{__name__}.{Stream.__name__}", **traits)
         # Jupyter makes a record of each message for a handler that then leaves it out.
         self.logging_config = {"loggers": {type(self).__name__: {"level": "WARNING"}}}
+
+    def parse_command_line(self, argv: Sequence[str] | None = None) -> None:
+        """
+        Read the options of a kernel.
+
+        Those that the grader gives are read here: for a few words, traitlets makes a parser of all that there is.
+        """
+        match list(argv or ()):
+            case ["-f", connection_file, *words] if all(switches := [_SWITCH.fullmatch(word) for word in words]):
+                options = Config({type(self).__name__: {"connection_file": connection_file}})
+                for switch in filter(None, switches):
+                    options[switch["of"]][switch["name"]] = switch["value"] == "True"
+                self.argv = [*argv] if argv else []
+                self.cli_config = options
+                self.update_config(options)
+            case _:
+                super().parse_command_line(argv)
 
     def init_control(self, context: Any) -> None:
         """Open the control channel."""

@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from hmac import compare_digest
 from pathlib import Path
 from typing import Any
 
 import zmq
 import zmq.asyncio
 from jupyter_client.manager import AsyncKernelManager
+from jupyter_client.session import Session
 
 from autograder.errors import AutograderError
 from autograder.kernels.outputs import Outputs, Talk, clean
@@ -333,7 +335,7 @@ class Kernel:
 
     async def _wait_until_ready(self) -> None:
         self._client.start_channels(stdin=False, hb=False)
-        heard = asyncio.create_task(self._client.get_iopub_msg(timeout=None))
+        heard = asyncio.ensure_future(self._client.iopub_channel.socket.recv_multipart())
         try:
             async with asyncio.timeout(_START_SECONDS):
                 while not heard.done():
@@ -359,17 +361,27 @@ class Kernel:
             reply.cancel()
 
     async def _reply(self, message_id: str) -> dict[str, Any]:
-        _, content = await _next(self._client.get_shell_msg, message_id)
+        _, content = await self._next(self._client.shell_channel.socket, message_id)
         return content
 
     async def _collect(self, message_id: str, outputs: Outputs, begin: float, flood: asyncio.Future[str]) -> None:
         while True:
-            kind, content = await _next(self._client.get_iopub_msg, message_id, outputs.pass_over)
+            kind, content = await self._next(self._client.iopub_channel.socket, message_id, outputs.pass_over)
             if kind == "status" and content.get("execution_state") == "idle":
                 return
             outputs.take(kind, content)
             if not flood.done() and (much := self._too_much(outputs, begin)):
                 flood.set_result(much)
+
+    async def _next(
+        self, socket: zmq.asyncio.Socket, message_id: str, pass_over: Callable[[], None] = lambda: None
+    ) -> tuple[str, dict[str, Any]]:
+        """Wait for the next well-formed message that answers ours, and give its type and content."""
+        while True:
+            message = _read(self._client.session, await socket.recv_multipart())
+            if message is not None and message[1] == message_id:
+                return message[0], message[2]
+            pass_over()
 
     def _too_much(self, outputs: Outputs, begin: float) -> str:
         if outputs.weight > self._talk.characters:
@@ -417,29 +429,24 @@ async def _heard(monitor: zmq.asyncio.Socket) -> None:
     await monitor.recv_multipart()
 
 
-async def _next(
-    receive: Callable[..., Awaitable[Any]], message_id: str, pass_over: Callable[[], None] = lambda: None
-) -> tuple[str, dict[str, Any]]:
-    """Wait for the next well-formed message that answers ours, and give its type and content."""
-    while True:
-        message = await _received(receive)
-        if message is not None:
-            kind, parent, content = message
-            if parent == message_id:
-                return kind, content
-        pass_over()
+def _read(session: Session, frames: list[bytes]) -> tuple[str, str, dict[str, Any]] | None:
+    """
+    Give a message's type, what it answers, and its content; None where it is malformed.
 
-
-async def _received(receive: Callable[..., Awaitable[Any]]) -> tuple[str, str, dict[str, Any]] | None:
-    """Wait for a message, and give its type, what it answers, and its content; None where it is malformed."""
+    Jupyter's own reading takes three times as long: it looks for dates in what is none of ours.
+    """
     try:
-        message = await receive(timeout=None)
-        kind, parent, content = message["msg_type"], message["parent_header"]["msg_id"], message["content"]
-    except zmq.ZMQError:
-        raise
+        _, (signature, header, parent, metadata, content, *_) = session.feed_identities(frames)
+        if not compare_digest(signature, session.sign([header, parent, metadata, content])):
+            return None
+        kind, answered, said = (
+            session.unpack(header)["msg_type"],
+            session.unpack(parent)["msg_id"],
+            session.unpack(content),
+        )
     except Exception:  # noqa: BLE001 - a student's code can send anything; what is no message is none
         return None
-    return (kind, parent, content) if isinstance(kind, str) and isinstance(content, dict) else None
+    return (kind, answered, said) if isinstance(kind, str) and isinstance(said, dict) else None
 
 
 def _asks_to_exit(reply: dict[str, Any]) -> bool:

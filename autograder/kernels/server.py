@@ -20,7 +20,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import ctypes
 import gc
 import importlib
 import io
@@ -38,10 +37,8 @@ from pathlib import Path
 from typing import NoReturn
 
 from autograder.kernels.pictures import draw_quickly
-from autograder.sandbox import Policy, confine
+from autograder.sandbox import Policy, confine, system
 
-_PR_SET_PDEATHSIG = 1
-_PR_SET_CHILD_SUBREAPER = 36
 _MAX_REQUEST_BYTES = 1 << 20
 
 
@@ -130,6 +127,8 @@ def _rehearse() -> None:
         figure = Figure()
         figure.subplots().set_title("$x$ and text")
         figure.savefig(io.BytesIO())
+        # A font cannot be used on both sides of a fork: matplotlib itself would forget them in every forked process.
+        sys.modules["matplotlib.font_manager"]._get_font.cache_clear()
 
 
 def _draw(name: str) -> None:
@@ -178,7 +177,7 @@ class Server:
     def run(self) -> None:
         """Serve until standard input closes."""
         # What a kernel leaves behind, in whatever group or session, becomes our child and ends with the kernel.
-        _set_process_option(_PR_SET_CHILD_SUBREAPER, 1)
+        system.adopt_orphans()
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in the terminal is the grader's to handle
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
@@ -263,11 +262,6 @@ class Server:
         os._exit(0)
 
 
-def _set_process_option(option: int, value: int) -> None:
-    if ctypes.CDLL(None, use_errno=True).prctl(option, value) != 0:
-        raise OSError(ctypes.get_errno(), f"prctl({option}, {value})")
-
-
 def _ended_child() -> int | None:
     """Give a child that has ended and was not waited for yet."""
     try:
@@ -303,11 +297,11 @@ def _become_kernel(connection: socket.socket, server_pid: int) -> NoReturn:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.default_int_handler)
         os.setsid()
-        _set_process_option(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        system.die_with_parent(signal.SIGKILL)
         if os.getppid() != server_pid:
             os._exit(1)
         # While it lives, what its processes leave behind is its own; the server would take it for a dead kernel's.
-        _set_process_option(_PR_SET_CHILD_SUBREAPER, 1)
+        system.adopt_orphans()
         request = _read_request(connection)
         _leave_the_server_behind()
         os.environ.clear()

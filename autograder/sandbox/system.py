@@ -20,6 +20,7 @@ _PR_SET_PDEATHSIG = 1
 _PR_SET_DUMPABLE = 4
 _PR_SET_SECCOMP = 22
 _PR_CAPBSET_DROP = 24
+_PR_SET_CHILD_SUBREAPER = 36
 _PR_SET_NO_NEW_PRIVS = 38
 _PR_CAP_AMBIENT = 47
 _PR_CAP_AMBIENT_CLEAR_ALL = 4
@@ -141,6 +142,11 @@ def join_new_keyring() -> None:
 def die_with_parent(signum: int) -> None:
     """Get this signal when the parent ends."""
     _process_option(_PR_SET_PDEATHSIG, signum)
+
+
+def adopt_orphans() -> None:
+    """Be the parent of what this process's children leave running when they end."""
+    _process_option(_PR_SET_CHILD_SUBREAPER, 1)
 
 
 def close_to_tracers() -> None:
