@@ -42,7 +42,7 @@ from autograder.temporary import HeldFolder
 from autograder.travelling import LARGEST, lay_out, pieces, state
 from autograder.verdict import Verdict
 from autograder.versions import versions
-from autograder.warming import warm
+from autograder.worker import packed, run_packed, warm
 
 _INSTALL = "Install it: pip install 'deep-learning-course[cluster]'."
 _DATA = "COURSE_DATA"
@@ -222,7 +222,7 @@ class ClusterExecutor(Executor):
         ticket = uuid4().hex
 
         def send(names: Sequence[str] | None = None, contents: Sequence[Any] = ()) -> Future[Any]:
-            return executor.submit(begin, ticket, function, paper, limits, parcel, names, *contents)
+            return executor.submit(run_packed, packed(begin, ticket, function, paper, limits, parcel, names), *contents)
 
         def send_again(error: BaseException) -> Future[Any]:
             """Send it once more where that may help, else raise the error in our words."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -145,6 +146,23 @@ def test_workers_that_are_there_begin_to_import_what_kernels_need_before_a_paper
             # A worker of one core does this after what it was asked before.
             asked = [client.submit(imported, workers=[each], pure=False) for each in workers]
             assert client.gather(asked) == [("json",)] * 2
+
+
+def test_the_scheduler_imports_nothing_of_what_runs_a_paper(tmp_path):
+    def imported(dask_scheduler):
+        return sorted(name for name in sys.modules if name.startswith("autograder."))
+
+    def verdict(*_):
+        return "the verdict"
+
+    with running_cluster(tmp_path, ()) as (address, _):
+        with on_scheduler(address, Order(("json",))) as executor:
+            told = executor.submit(verdict, None, Limits(), Conditions()).result(timeout=60)
+        with distributed.Client(address, set_as_default=False) as client:
+            on_the_scheduler = client.run_on_scheduler(imported)
+
+    assert told == "the verdict"
+    assert on_the_scheduler == ["autograder.worker"]
 
 
 # GPUs: made up, as what each worker's nvidia-smi says; its CUDA_VISIBLE_DEVICES allows the second one.
@@ -319,7 +337,8 @@ class Killing:
     def subscribe_topic(self, _topic, handler):
         self.tell = handler
 
-    def submit(self, _begin, ticket, *_):
+    def submit(self, _run, errand):
+        _, (ticket, *_) = pickle.loads(errand)
         for _ in range(self.begun[0] if self.begun else 0):
             self.tell((0.0, ticket))
         future = Future()

@@ -1,0 +1,37 @@
+"""
+What a worker of a cluster is asked to do.
+
+Dask's scheduler, which does none of it, reads what is asked, and imports what it is asked of. So that it need not
+import all that runs a paper, which takes seconds, this module imports nothing, and an errand comes packed.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from typing import Any
+
+
+def warm(preload: tuple[str, ...]) -> None:
+    """Start this process's warm server; while that imports what kernels need, import what it takes to run a paper."""
+    # A module of its own, so that the server begins before all other imports.
+    from autograder.kernels.process import shared_server
+
+    shared_server(preload)
+    importlib.import_module("autograder.cluster")
+
+
+def packed(function: Callable[..., Any], *arguments: Any) -> bytes:
+    """Pack a function and its first arguments, for :func:`run_packed`."""
+    from distributed.protocol import pickle
+
+    errand: bytes = pickle.dumps((function, arguments))
+    return errand
+
+
+def run_packed(errand: bytes, *more: Any) -> Any:
+    """Call a packed function, with its arguments and more."""
+    from distributed.protocol import pickle
+
+    function, arguments = pickle.loads(errand)
+    return function(*arguments, *more)
