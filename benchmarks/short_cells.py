@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import subprocess
 from concurrent.futures import ProcessPoolExecutor
 
 import psutil
@@ -29,7 +30,8 @@ def measure(_options: Options, tell: Tell) -> Part:
 
 
 def _seconds_of_a_cell(kernel: str) -> float:
-    manager, client = start_new_kernel(kernel_name=kernel, extra_arguments=list(OPTIONS))
+    # ipykernel's own says on its standard error that it is made for a person at this machine: it has ports.
+    manager, client = start_new_kernel(kernel_name=kernel, extra_arguments=list(OPTIONS), stderr=subprocess.DEVNULL)
     try:
         process = psutil.Process(manager.provisioner.pid)
         before = _processor_seconds(process)
