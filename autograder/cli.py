@@ -715,7 +715,8 @@ def _came_of_it(parts: tuple[str, ...], figures: Mapping[str, int]) -> Iterator[
             f"{figures['survivors']} survived."
         )
     if "flaky" in parts:
-        yield f"{figures['repeated']} judgements of the same papers: {figures['unsteady']} scores changed."
+        scores = "score" if figures["unsteady"] == 1 else "scores"
+        yield f"{figures['repeated']} judgements of the same papers: {figures['unsteady']} {scores} changed."
 
 
 def _audit_record(found: Any, figures: Any) -> dict[str, Any]:

@@ -4,8 +4,9 @@ What cifar10 must teach in 09_cifar10, tried with the reference of the master.
 On the stand-in, and on real pictures where ``COURSE_DATA`` names a folder that has them.
 
 Measured with eight seeds (2,000 pictures to learn from, 6 epochs), stand-in / real: CNN .485 / .408, single runs .457
-to .506 / .391 to .439, MLP .29 to .36 / .26 to .34. Raw pixels, real: .29 and .33 where the same seeds reach .40 and
-.44 with pixels divided by 255.
+to .506 / .391 to .439, on another processor .439 to .517, MLP .29 to .36 / .26 to .34. Raw pixels, real: .29 and .33
+where the same seeds reach .40 and .44 with pixels divided by 255; stand-in, six seeds: .06 less on average, from .15
+less to .01 more.
 """
 
 from __future__ import annotations
@@ -68,8 +69,8 @@ def run(kind, source, seed, **options):
     return float(np.mean(said(kind, source, seed, **options) == notebook(source)["labels"]))
 
 
-def mean(kind, source, **options):
-    return np.mean([run(kind, source, seed, **options) for seed in SEEDS])
+def mean(kind, source, seeds=SEEDS, **options):
+    return np.mean([run(kind, source, seed, **options) for seed in seeds])
 
 
 @pytest.mark.parametrize("source", SOURCES)
@@ -80,7 +81,9 @@ def test_the_cnn_with_fewer_parameters_beats_the_network_of_07(source):
 
 @pytest.mark.parametrize("source", SOURCES)
 def test_raw_pixels_cost_points(source):
-    assert run("cnn", source, 1, raw=True) < run("cnn", source, 1) - 0.02
+    seeds = range(1, 6)
+
+    assert mean("cnn", source, seeds, raw=True) < mean("cnn", source, seeds) - 0.01
 
 
 def test_a_second_run_of_the_same_network_says_something_else_of_many_pictures():

@@ -408,5 +408,5 @@ def test_the_report_of_a_part_says_what_was_not_judged_and_does_not_count_it_as_
 
 def test_the_report_says_how_often_papers_were_judged_again_and_how_many_scores_changed(make_course):
     page = write_audit(make_course({}), Audit(repeated=12, unsteady=1)).read_text(encoding="utf-8")
-    assert "12 judgements of the same papers: 1 scores changed." in page
+    assert "12 judgements of the same papers: 1 score changed." in page
     assert "Exercises" not in page  # of none anything was found
