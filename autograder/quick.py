@@ -2,10 +2,11 @@
 Imported before all else by programs of ours: it keeps out what they would wait for and do not need.
 
 jsonschema, where it finds `rfc3987_syntax`, builds the grammar of a kind of address that no notebook holds: a second of
-every command, and of every worker of a cluster. What it has to read durations is not needed either. nbgrader's package
-imports its extensions of the Jupyter server, and with them its programs; its ways to unpack archives, and with them
-setuptools; its way to ask a JupyterHub, and with it what asks the web: half a second of every command that opens the
-gradebook.
+every command, and of every worker of a cluster. What it has for plain addresses and for durations is not needed either.
+
+nbgrader's package imports its extensions of the Jupyter server, and with them its programs; its ways to unpack archives,
+and with them setuptools; its way to ask a JupyterHub, and with it what asks the web: half a second of every command that
+opens the gradebook.
 """
 
 import sys
@@ -22,7 +23,7 @@ _UNUSED: dict[str, dict[str, object]] = {
     "setuptools.archive_util": dict.fromkeys(("unpack_archive", "unpack_tarfile", "unpack_zipfile")),
 }
 
-for _name in ("rfc3987_syntax", "isoduration"):
+for _name in ("rfc3987_syntax", "rfc3986_validator", "isoduration"):
     sys.modules.setdefault(_name, None)  # type: ignore[arg-type]
 for _name, _contents in _UNUSED.items():
     _stub = ModuleType(_name)
