@@ -4,9 +4,9 @@ Imported before all else by programs of ours: it keeps out what they would wait 
 jsonschema, where it finds `rfc3987_syntax`, builds the grammar of a kind of address that no notebook holds: a second of
 every command, and of every worker of a cluster. What it has for plain addresses and for durations is not needed either.
 
-nbgrader's package imports its extensions of the Jupyter server, and with them its programs; its ways to unpack archives,
-and with them setuptools; its way to ask a JupyterHub, and with it what asks the web: half a second of every command that
-opens the gradebook.
+nbgrader's package imports its extensions of the Jupyter server, and with them its programs; its ways to unpack
+archives, and with them setuptools; its way to ask a JupyterHub, and with it what asks the web: half a second of every
+command that opens the gradebook.
 """
 
 import sys
