@@ -14,10 +14,9 @@ from typing import Any
 
 def warm(preload: tuple[str, ...]) -> None:
     """Start this process's warm server; while that imports what kernels need, import what it takes to run a paper."""
-    # A module of its own, so that the server begins before all other imports.
     from autograder.kernels.process import shared_server
 
-    shared_server(preload)
+    shared_server(preload)  # first: it imports meanwhile
     importlib.import_module("autograder.cluster")
 
 

@@ -133,7 +133,7 @@ class Application(IPKernelApp):  # type: ignore[misc]
                 options = Config({type(self).__name__: {"connection_file": connection_file}})
                 for switch in filter(None, switches):
                     options[switch["of"]][switch["name"]] = switch["value"] == "True"
-                self.argv = [*argv] if argv else []
+                self.argv = ["-f", connection_file, *words]
                 self.cli_config = options
                 self.update_config(options)
             case _:

@@ -122,13 +122,14 @@ def _rehearse() -> None:
     except ZeroDivisionError:
         AutoFormattedTB(mode="Context").structured_traceback(*sys.exc_info())
     if "matplotlib" in sys.modules:
+        from matplotlib import font_manager
         from matplotlib.figure import Figure
 
         figure = Figure()
         figure.subplots().set_title("$x$ and text")
         figure.savefig(io.BytesIO())
         # A font cannot be used on both sides of a fork: matplotlib itself would forget them in every forked process.
-        sys.modules["matplotlib.font_manager"]._get_font.cache_clear()
+        font_manager._get_font.cache_clear()  # type: ignore[attr-defined]
 
 
 def _draw(name: str) -> None:
