@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jupyter_core.paths import jupyter_config_path
+from nbgrader.preprocessors import AssignLatePenalties
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 from traitlets.config import Config
@@ -82,9 +83,6 @@ def late_penalty(settings: Config) -> Penalty:
     GradebookError
         When the plugin cannot be used.
     """
-    # Needed where a submission is late, and dear: it brings all of nbconvert along.
-    from nbgrader.preprocessors import AssignLatePenalties
-
     try:
         preprocessor = AssignLatePenalties(config=settings)
         plugin = preprocessor.plugin_class(parent=preprocessor)
