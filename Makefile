@@ -89,4 +89,5 @@ $(STAMP):
 	    | $(BIN)/python -m pip install --disable-pip-version-check --compile --requirement /dev/stdin \
 	    && $(BIN)/python -m pip install --disable-pip-version-check --no-build-isolation --no-deps --editable .; \
 	fi
+	$(BIN)/python -m compileall -q coursekit autograder
 	touch $@

@@ -10,6 +10,10 @@ class AutograderError(Exception):
     """Something is not as it should be; the message says what, where and what to do."""
 
 
+class ClusterError(AutograderError):
+    """The cluster cannot be used, or has lost a paper for good; the message says why and what to do."""
+
+
 class UnwritableError(AutograderError):
     """
     A file could not be written; what was there before is as it was.

@@ -11,13 +11,16 @@ import importlib
 from collections.abc import Callable
 from typing import Any
 
+BEGUN = "autograder-begun"
+"""Topic of Dask's events: a worker tells that it begins with a paper."""
+
 
 def warm(preload: tuple[str, ...]) -> None:
     """Start this process's warm server; while that imports what kernels need, import what it takes to run a paper."""
     from autograder.kernels.process import shared_server
 
     shared_server(preload)  # first: it imports meanwhile
-    importlib.import_module("autograder.cluster")
+    importlib.import_module("autograder.parcel")
 
 
 def packed(function: Callable[..., Any], *arguments: Any) -> bytes:

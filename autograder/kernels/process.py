@@ -51,11 +51,13 @@ What a warm kernel has imported besides, when nothing else is said.
 Not ``matplotlib_inline.backend_inline``: it ties itself to the kernel in which it is imported.
 """
 
+_NO_BYTECODE = "PYTHONDONTWRITEBYTECODE"
+
 CALM = {
     "TF_CPP_MIN_LOG_LEVEL": "3",
     "TF_ENABLE_ONEDNN_OPTS": "0",
     "MPLBACKEND": "module://matplotlib_inline.backend_inline",
-    "PYTHONDONTWRITEBYTECODE": "1",
+    _NO_BYTECODE: "1",
     # TensorFlow then asks for no GPU, and says nothing about it; JAX does not stop for want of one.
     **NO_GPU,
 }
@@ -78,6 +80,7 @@ _INHERITED = (
     "XDG_CACHE_HOME",
     "OMP_NUM_THREADS",
     "OPENBLAS_NUM_THREADS",
+    _NO_BYTECODE,
 )
 
 _LOG_TAIL_BYTES = 4000
@@ -94,8 +97,10 @@ def can_fork() -> bool:
     return sys.platform == "linux" and hasattr(os, "fork")
 
 
-def _inherited() -> dict[str, str]:
-    return {name: os.environ[name] for name in _INHERITED if name in os.environ}
+def _of_server() -> dict[str, str]:
+    """Give the server's environment: a kernel's, but it keeps the bytecode of what it imports, as any program does."""
+    inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
+    return {**{name: value for name, value in CALM.items() if name != _NO_BYTECODE}, **inherited}
 
 
 class ForkedProcess:
@@ -244,7 +249,7 @@ class ForkServer:
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=log,
-                    env={**_inherited(), **CALM, **(environment or {})},
+                    env={**_of_server(), **(environment or {})},
                     pass_fds=[listener.fileno()],
                     # Ctrl-C reaches the grader alone, which then ends what it started.
                     start_new_session=True,

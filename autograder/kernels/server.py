@@ -84,6 +84,7 @@ def main() -> None:
     parser.add_argument("--workplace", required=True, help="folder to remove at the end")
     parser.add_argument("modules", nargs="*", help="modules to import before the first fork")
     arguments = parser.parse_args()
+    gc.disable()  # all that is made here stays
     _do_without_debugger()
     for module in arguments.modules:
         importlib.import_module(module)
@@ -95,6 +96,7 @@ def main() -> None:
     # What is alive now is shared with every kernel; a collection in a kernel must not touch (and so copy) it.
     gc.collect()
     gc.freeze()
+    gc.enable()
     sys.stdout.write("ready\n")
     sys.stdout.flush()
     listener = socket.socket(fileno=arguments.listener)
@@ -307,6 +309,7 @@ def _become_kernel(connection: socket.socket, server_pid: int) -> NoReturn:
         _leave_the_server_behind()
         os.environ.clear()
         os.environ.update(request.environment)
+        sys.dont_write_bytecode = True
         tempfile.tempdir = None  # what the server has found out is not for the kernel, who may not even write there
         let_jax_read_again()
         os.chdir(request.cwd)

@@ -20,17 +20,10 @@ import pytest
 from nbformat.v4 import new_notebook
 
 from autograder import cluster as cluster_module
-from autograder.cluster import (
-    ClusterError,
-    ClusterExecutor,
-    NoDataError,
-    Order,
-    on_scheduler,
-    pack,
-    perform,
-    promises_gpu,
-)
+from autograder.cluster import ClusterExecutor, Order, on_scheduler, promises_gpu
 from autograder.course import Limits
+from autograder.errors import ClusterError
+from autograder.parcel import NoDataError, pack, perform
 from autograder.sealed.session import Conditions
 from tests.kernel.test_gpus import LongClass
 from tests.kernel.test_grade_command import KERNEL, RIGHT, Class, code, outcomes, submission
@@ -163,6 +156,26 @@ def test_the_scheduler_imports_nothing_of_what_runs_a_paper(tmp_path):
 
     assert told == "the verdict"
     assert on_the_scheduler == ["autograder.worker"]
+
+
+@pytest.mark.slow
+def test_dask_looks_at_its_worker_less_often_while_a_paper_runs_there_and_then_as_often_as_before(
+    tmp_path,
+):
+    def intervals(*_):
+        return {name: look.callback_time for name, look in distributed.get_worker().periodic_callbacks.items()}
+
+    with running_cluster(tmp_path, ()) as (address, _), distributed.Client(address, set_as_default=False) as client:
+        before = client.submit(intervals, pure=False).result()
+        with on_scheduler(address, Order(("json",))) as executor:
+            during = executor.submit(intervals, None, Limits(), Conditions()).result(timeout=60)
+        after = client.submit(intervals, pure=False).result()
+
+    assert {name: (before[name], during[name]) for name in before if before[name] != during[name]} == {
+        "profile": (10, 1000),
+        "tick": (20, 1000),
+    }
+    assert after == before
 
 
 # GPUs: made up, as what each worker's nvidia-smi says; its CUDA_VISIBLE_DEVICES allows the second one.
@@ -303,7 +316,7 @@ def test_data_that_workers_do_not_see_are_sent_to_each_once_and_what_is_held_out
     monkeypatch.delenv("COURSE_DATA_SOURCE", raising=False)
 
     def seen_and_received(folder):
-        from autograder import cluster as here
+        from autograder import parcel as here
 
         return [path.name for path in Path(folder).iterdir()], len(here._received)
 

@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import nbclient
@@ -310,6 +311,27 @@ def test_the_folder_in_which_the_server_was_started_is_not_searched_for_modules(
         (run,) = run_cells("import of_the_grader")
 
     assert run.error_name == "ModuleNotFoundError"
+
+
+def test_the_server_keeps_the_bytecode_of_what_it_imports_and_a_kernel_keeps_none(folder, monkeypatch, run_cells):
+    monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
+    monkeypatch.setenv("PYTHONPATH", str(folder))
+    for name in ("of_the_server", "of_a_kernel"):
+        (folder / f"{name}.py").write_text("")
+    with ForkServer(("of_the_server",)) as server:
+        monkeypatch.setattr(provisioner, "shared_server", lambda: server)
+        (run,) = run_cells("import of_the_server, of_a_kernel\nprint(of_a_kernel.__file__)")
+
+    assert printed(run) == f"{folder / 'of_a_kernel.py'}\n"
+    assert [path.name.split(".")[0] for path in folder.glob("__pycache__/*")] == ["of_the_server"]
+
+
+def test_a_kernel_looks_for_garbage_as_any_python_does(run_cells):
+    source = "import gc\nprint(gc.isenabled(), gc.get_threshold())"
+    (run,) = run_cells(source)
+
+    usual = subprocess.run([sys.executable, "-c", source], check=True, capture_output=True, text=True).stdout
+    assert printed(run) == usual
 
 
 HOW_MANY_ARE_DRAWN = "from coursekit import data\nprint(data._drawn.cache_info().currsize)"
