@@ -280,11 +280,11 @@ def _preprocessors() -> Iterator[Preprocessor]:
     Give nbgrader's steps in its own order.
 
     What is left out writes to the gradebook or reads templates; the first checksums are left out too, because they
-    serve the gradebook alone and are computed again at the end.
+    serve the gradebook alone and are computed again at the end. So is the check of metadata: :func:`find_problems` has
+    done it.
     """
     # These take seconds to import; whoever only asks for a Change should not wait for them.
     from nbgrader.preprocessors import (
-        CheckCellMetadata,
         ClearHiddenTests,
         ClearMarkScheme,
         ClearOutput,
@@ -299,7 +299,6 @@ def _preprocessors() -> Iterator[Preprocessor]:
     yield ClearHiddenTests()
     yield ClearMarkScheme()
     yield ComputeChecksums()
-    yield CheckCellMetadata()
 
 
 def _notebook_problems(master: NotebookNode) -> Iterator[str]:
