@@ -18,7 +18,6 @@ from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from queue import Queue
-from typing import Any
 
 from autograder import quick  # noqa: F401 - before what it makes quicker
 from autograder.course import Limits
@@ -34,12 +33,9 @@ from autograder.temporary import HeldFolder
 from autograder.travelling import lay_out, state
 from autograder.verdict import Verdict
 from autograder.versions import versions
-from autograder.worker import BEGUN
+from autograder.worker import BEGUN, undisturbed
 
 _DATA = "COURSE_DATA"
-# Dask's own names, of what it does in a worker every 10 and every 20 milliseconds.
-_LOOKS = ("profile", "tick")
-_MILLISECONDS_BETWEEN_LOOKS = 1000.0
 _in_this_process = threading.Lock()
 # Data folders that were sent to this process, by the state of the sender's.
 _received: dict[str, str] = {}
@@ -147,41 +143,6 @@ def unpacked(parcel: Parcel) -> Iterator[Conditions]:
         yield conditions
 
 
-class _Undisturbed:
-    """
-    Lets Dask look into its worker once a second while papers run there.
-
-    Else it looks a hundred times: at what threads are doing, and whether its loop is late. On two cores that is 4 % of
-    what there is, and it would see threads that wait for kernels.
-    """
-
-    def __init__(self) -> None:
-        self._papers = 0
-        self._usual: dict[str, float] = {}
-
-    @contextmanager
-    def by(self, worker: Any) -> Iterator[None]:
-        """Do so until the paper has ended; the last one gives back what was usual."""
-        looks = {name: look for name, look in worker.periodic_callbacks.items() if name in _LOOKS}
-        with _in_this_process:
-            if not self._papers:
-                self._usual = {name: look.callback_time for name, look in looks.items()}
-            self._papers += 1
-            for look in looks.values():
-                look.callback_time = _MILLISECONDS_BETWEEN_LOOKS
-        try:
-            yield
-        finally:
-            with _in_this_process:
-                self._papers -= 1
-                if not self._papers:
-                    for name, look in looks.items():
-                        look.callback_time = self._usual[name]
-
-
-_undisturbed = _Undisturbed()
-
-
 def begin(
     ticket: str,
     function: Callable[[Paper, Limits, Conditions], Verdict],
@@ -198,7 +159,7 @@ def begin(
         receive(parcel.data_state, names, contents)
     worker = get_worker()
     worker.log_event(BEGUN, ticket)
-    with _undisturbed.by(worker):
+    with undisturbed(worker):
         return perform(function, paper, limits, parcel)
 
 
