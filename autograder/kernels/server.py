@@ -310,7 +310,7 @@ def _become_kernel(connection: socket.socket, server_pid: int) -> NoReturn:
         _leave_the_server_behind()
         os.environ.clear()
         os.environ.update(request.environment)
-        sys.dont_write_bytecode = True
+        sys.dont_write_bytecode = True  # as the kernel's environment says, which Python reads when it starts
         tempfile.tempdir = None  # what the server has found out is not for the kernel, who may not even write there
         let_jax_read_again()
         os.chdir(request.cwd)

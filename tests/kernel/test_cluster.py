@@ -159,9 +159,7 @@ def test_the_scheduler_imports_nothing_of_what_runs_a_paper(tmp_path):
 
 
 @pytest.mark.slow
-def test_dask_looks_at_its_worker_less_often_while_a_paper_runs_there_and_then_as_often_as_before(
-    tmp_path,
-):
+def test_dask_looks_at_its_worker_less_often_while_a_paper_runs_and_then_as_often_as_before(tmp_path):
     def intervals(*_):
         return {name: look.callback_time for name, look in distributed.get_worker().periodic_callbacks.items()}
 
